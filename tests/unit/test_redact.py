@@ -1,0 +1,142 @@
+# Copyright (c) 2026, keyturn.devices contributors
+# GNU General Public License v3.0 or later (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+import random
+import re
+import string
+import time
+from urllib.parse import quote, quote_plus
+
+import pytest
+from ansible_collections.keyturn.devices.plugins.module_utils._redact import MASK, Redactor, secret_parameters
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+NASTY = "a\\b'c\"d <&> é%/+ Z9"
+
+FORMS = {
+    "plain": lambda secret: secret,
+    "quoted": lambda secret: quote(secret, safe=""),
+    "quoted path": quote,
+    "quoted plus": quote_plus,
+    "quoted lower case": lambda secret: re.sub("%..", lambda match: match.group().lower(), quote(secret, safe="")),
+    "base64": lambda secret: base64.b64encode(secret.encode()).decode(),
+    "base64 without padding": lambda secret: base64.b64encode(secret.encode()).decode().rstrip("="),
+    "urlsafe base64": lambda secret: base64.urlsafe_b64encode(secret.encode()).decode(),
+    "json": json.dumps,
+    "json unicode": lambda secret: json.dumps(secret, ensure_ascii=False),
+    "json in json": lambda secret: json.dumps(json.dumps({"password": secret})),
+    "repr": repr,
+    "repr beside another quote": lambda secret: repr("'" + secret + '"'),
+    "repr of bytes": lambda secret: repr(secret.encode()),
+    "repr of json": lambda secret: repr(json.dumps({"password": secret})),
+    "html": html.escape,
+    "xml": lambda secret: html.escape(secret).replace("&#x27;", "&apos;"),
+}
+
+
+def marked(secret: str, shown: str) -> bool:
+    """Whether what is left of `shown` betrays the secret's distinctive inside."""
+    return secret in shown or secret[1:] in shown
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("secret", ["Vexing-42-Harbour", "P4ss wörd!", "a+b/c=d&e;Z9", 'quo"te\'s\\Z9', NASTY])
+def test_a_secret_is_taken_out_in_every_form(form: str, secret: str) -> None:
+    shown = Redactor([secret]).text("before " + FORMS[form](secret) + " after")
+    assert MASK in shown
+    assert shown.startswith("before ") and shown.endswith(" after")
+    assert len(shown.replace(MASK, "")) <= len("before  after") + 30
+    assert not marked(secret, shown)
+
+
+@pytest.mark.parametrize("user", ["", "u:", "ad:", "admin:", "admin2:"])
+@pytest.mark.parametrize("tail", ["", "x", "xy", "xyz"])
+def test_basic_authentication_does_not_hide_a_secret_from_us(user: str, tail: str) -> None:
+    secret = "Vexing-42-Harbour"
+    header = base64.b64encode(f"{user}{secret}{tail}".encode()).decode()
+    shown = Redactor([secret]).text("Authorization: Basic " + header)
+    assert MASK in shown
+    assert len(shown.split("Basic ")[1].replace(MASK, "")) <= 16
+
+
+def test_the_longest_form_wins_and_what_overlaps_is_masked_whole() -> None:
+    redactor = Redactor(["abcdefgh", "abcdefghijkl", "ijklmnop"])
+    assert redactor.text("<abcdefghijklmnop>") == f"<{MASK}>"
+
+
+def test_none_and_the_empty_string_are_no_secrets() -> None:
+    redactor = Redactor()
+    redactor.add(None, "")
+    assert redactor.forms == frozenset()
+    assert redactor.text("nothing to hide") == "nothing to hide"
+
+
+def test_short_secrets_are_masked_too() -> None:
+    assert Redactor(["abc"]).text("x abc y") == f"x {MASK} y"
+
+
+def test_data_is_copied_deep_and_keys_are_cleaned() -> None:
+    given_data = {"Secret-123": ["x Secret-123", {"n": 1, "t": ("Secret-123", None, True, 1.5)}], "same": "text"}
+    clean = Redactor(["Secret-123"]).data(given_data)
+    assert clean == {MASK: [f"x {MASK}", {"n": 1, "t": [MASK, None, True, 1.5]}], "same": "text"}
+    assert "Secret-123" in given_data
+    assert clean["same"] is given_data["same"]
+
+
+def test_a_number_that_is_a_secret_is_masked() -> None:
+    assert Redactor(["12345678"]).data({"pin": 12345678, "other": 1234567}) == {"pin": MASK, "other": 1234567}
+
+
+def test_other_objects_leave_as_clean_text() -> None:
+    assert Redactor(["Secret-123"]).data([ValueError("bad Secret-123"), b"raw Secret-123"]) == [f"bad {MASK}", f"raw {MASK}"]
+
+
+def test_the_redactor_itself_shows_no_secret() -> None:
+    assert "Secret-123" not in repr(Redactor(["Secret-123"]))
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text(min_size=8, max_size=32), st.text(max_size=50), st.text(max_size=50))
+def test_no_text_keeps_a_secret(secret: str, before: str, after: str) -> None:
+    redactor = Redactor([secret])
+    for shown in (before + secret + after, json.dumps(before + secret + after), repr([secret]), quote(secret, safe="")):
+        assert secret not in redactor.text(shown).replace(MASK, "\0")
+
+
+def test_ten_thousand_secrets_over_a_megabyte_take_well_under_a_second() -> None:
+    chance = random.Random(4)
+    # All begin alike: the worst case for a table of prefixes.
+    secrets = ["Summer2026" + "".join(chance.choices(string.ascii_letters + string.digits + "!#%", k=12)) for _ in range(10_000)]
+    redactor = Redactor(secrets)
+    texts = [f"router {number}: " + "x" * 80 + secrets[number] for number in range(10_000)]
+    started = time.process_time()
+    clean = redactor.data(texts)
+    assert time.process_time() - started < 1
+    assert all(text.endswith(MASK) for text in clean)
+
+
+def test_secret_parameters_are_found_in_suboptions_and_urls() -> None:
+    spec = {
+        "token": {"type": "str", "no_log": True},
+        "url": {"type": "str"},
+        "plain": {"type": "str"},
+        "devices": {"type": "list", "elements": "dict", "options": {"serial": {}, "password": {"no_log": True}}},
+        "nested": {"type": "dict", "options": {"secrets": {"type": "list", "no_log": True}}},
+        "absent": {"type": "str", "no_log": True},
+    }
+    given_parameters = {
+        "token": "t0ken",
+        "url": "postgresql://user:p%40ss@host/db",
+        "plain": "plain",
+        "devices": [{"serial": "1", "password": "one"}, {"serial": "2", "password": None}],
+        "nested": {"secrets": ["two", {"deep": "three"}]},
+        "absent": None,
+    }
+    assert set(secret_parameters(spec, given_parameters)) == {"t0ken", "p%40ss", "p@ss", "one", "two", "three"}
