@@ -163,7 +163,7 @@ class Redactor:
         return merged
 
     def data(self, value: T) -> T:
-        """A deep copy with every string, keys too, through R(text). A number that is a secret as a whole is masked as well."""
+        """A deep copy with every string, keys too, through text(). A number that is a secret as a whole is masked as well."""
         seen: dict[str, str] = {}
 
         def clean_text(text: str) -> str:
@@ -202,7 +202,7 @@ class ModuleFailure(Exception):
         self.result = result
 
 
-class QuietModule(AnsibleModule):  # type: ignore[misc]  # ansible-core ships no types
+class QuietModule(AnsibleModule):
     """An AnsibleModule that does not write its parameters to the system log.
 
     Ansible writes them as Python prints them and masks only the plain form, so that a password with a backslash in a list of
@@ -268,12 +268,13 @@ def run_module(module: AnsibleModule, work: Callable[[AnsibleModule, Redactor], 
         result = work(module, redactor)
     except ModuleFailure as problem:
         failure = {"msg": problem.msg, **problem.result}
-    except Exception as problem:  # noqa: BLE001 - the gate of last resort: nothing may leave any other way
+    except Exception as problem:  # The gate of last resort: nothing may leave any other way.
         failure = {
             "msg": f"Unexpected {type(problem).__name__}: {problem}",
             "exception": "".join(traceback.format_exception(problem)),
         }
-    leaving = redactor.data(result if failure is None else failure)
+    # The names of the return values are ours; a secret that happens to be one of them must not take it away.
+    leaving = {name: redactor.data(value) for name, value in (result if failure is None else failure).items()}
     leaving.setdefault("invocation", {"module_args": redactor.data(module.params)})
     if len(redactor.forms) <= _FEW:
         module.no_log_values.update(redactor.forms)

@@ -14,9 +14,10 @@ import time
 from urllib.parse import quote, quote_plus
 
 import pytest
-from ansible_collections.keyturn.devices.plugins.module_utils._redact import MASK, Redactor, secret_parameters
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from ansible_collections.keyturn.devices.plugins.module_utils._redact import MASK, Redactor, secret_parameters
 
 NASTY = "a\\b'c\"d <&> é%/+ Z9"
 
@@ -47,11 +48,12 @@ def marked(secret: str, shown: str) -> bool:
 
 
 @pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize("secret", ["Vexing-42-Harbour", "P4ss wörd!", "a+b/c=d&e;Z9", 'quo"te\'s\\Z9', NASTY])
+@pytest.mark.parametrize("secret", ["Vexing-42-Harbour", "P4ss wörd!", "a+b/c=d&e;Z9", "quo\"te's\\Z9", NASTY])
 def test_a_secret_is_taken_out_in_every_form(form: str, secret: str) -> None:
     shown = Redactor([secret]).text("before " + FORMS[form](secret) + " after")
     assert MASK in shown
-    assert shown.startswith("before ") and shown.endswith(" after")
+    assert shown.startswith("before ")
+    assert shown.endswith(" after")
     assert len(shown.replace(MASK, "")) <= len("before  after") + 30
     assert not marked(secret, shown)
 

@@ -1,0 +1,305 @@
+# Copyright (c) 2026, keyturn.devices contributors
+# GNU General Public License v3.0 or later (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import datetime
+import ipaddress
+import socket
+import ssl
+import struct
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from pytest_httpserver import HTTPServer
+from werkzeug import Response
+
+from ansible_collections.keyturn.devices.plugins.module_utils._http import BearerToken, HttpClient, HttpFault
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/csv\r\n"
+
+
+@contextmanager
+def scripted(*answers: bytes | None, reset: bool = False) -> Iterator[tuple[str, list[bytes]]]:
+    """A server that gives each connection the next answer, byte for byte, and closes it; None: never answers."""
+    asked: list[bytes] = []
+    held: list[socket.socket] = []
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        for answer in answers:
+            try:
+                connection, _address = listener.accept()
+            except OSError:
+                return
+            asked.append(connection.recv(65536))
+            if answer is None:
+                held.append(connection)
+                continue
+            connection.sendall(answer)
+            if reset:
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            connection.close()
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}", asked
+    finally:
+        listener.close()
+        for connection in held:
+            connection.close()
+
+
+@contextmanager
+def unused_port() -> Iterator[int]:
+    with socket.socket() as bound:  # Bound and not listening: connections are refused.
+        bound.bind(("127.0.0.1", 0))
+        yield bound.getsockname()[1]
+
+
+@pytest.fixture(scope="module")
+def untrusted_certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A self-signed certificate for 127.0.0.1, with its key in the same file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "router")])
+    now = datetime.datetime.now(datetime.timezone.utc)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    path = tmp_path_factory.mktemp("tls") / "router.pem"
+    path.write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        + certificate.public_bytes(serialization.Encoding.PEM)
+    )
+    return path
+
+
+@pytest.fixture
+def untrusted_https(untrusted_certificate: Path) -> Iterator[str]:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(untrusted_certificate)
+    with HTTPServer(host="127.0.0.1", ssl_context=context) as server:
+        server.expect_request("/x").respond_with_json({})
+        yield server.url_for("/x")
+
+
+def fault_of(call: Callable[[], object]) -> HttpFault:
+    with pytest.raises(HttpFault) as caught:
+        call()
+    return caught.value
+
+
+def test_a_refused_connection_proves_that_nothing_was_sent() -> None:
+    client = HttpClient(timeout=2)
+    with unused_port() as port:
+        fault = fault_of(lambda: client.change("POST", f"http://127.0.0.1:{port}/", json={}))
+    assert (fault.sent, fault.reason) == (False, "unreachable")
+    assert "refused" in fault.message
+    assert client.request_count == 0
+
+
+def test_an_unknown_host_proves_that_nothing_was_sent() -> None:
+    fault = fault_of(lambda: HttpClient(timeout=2).change("POST", "http://no-such-host.invalid/", json={}))
+    assert (fault.sent, fault.reason) == (False, "unreachable")
+
+
+def test_an_untrusted_certificate_proves_that_nothing_was_sent(untrusted_https: str) -> None:
+    client = HttpClient(timeout=2)
+    fault = fault_of(lambda: client.change("POST", untrusted_https, json={}))
+    assert (fault.sent, fault.reason) == (False, "certificate")
+    assert "self-signed" in fault.message or "self signed" in fault.message
+    assert client.request_count == 0
+
+
+def test_a_certificate_is_trusted_when_named(untrusted_https: str, untrusted_certificate: Path) -> None:
+    assert HttpClient(timeout=5, ca_path=str(untrusted_certificate)).change("POST", untrusted_https, json={}).status == 200
+
+
+def test_a_certificate_is_not_asked_for_when_told_so(untrusted_https: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/etc/ssl/certs")
+    assert HttpClient(timeout=5, validate_certs=False).change("POST", untrusted_https, json={}).status == 200
+
+
+def test_a_full_backlog_is_a_connect_timeout_and_nothing_was_sent() -> None:
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as listener:
+        address = listener.getsockname()
+        fillers = []
+        for _number in range(4):
+            filler = socket.socket()
+            filler.setblocking(False)
+            filler.connect_ex(address)
+            fillers.append(filler)
+        fault = fault_of(lambda: HttpClient(timeout=1).change("POST", f"http://127.0.0.1:{address[1]}/", json={}))
+        for filler in fillers:
+            filler.close()
+    assert (fault.sent, fault.reason) == (False, "timeout")
+
+
+def test_silence_after_the_request_is_an_unknown_outcome() -> None:
+    client = HttpClient(timeout=1)
+    with scripted(None) as (url, asked):
+        fault = fault_of(lambda: client.change("POST", url, json={"a": 1}))
+    assert (fault.sent, fault.reason) == (True, "timeout")
+    assert client.request_count == len(asked) == 1
+
+
+@pytest.mark.parametrize("reset", [False, True])
+@pytest.mark.parametrize("answer", [b"", b"HTTP/1", HEAD + b'Content-Length: 20\r\n\r\n{"success":'])
+def test_a_connection_cut_after_the_request_is_an_unknown_outcome(answer: bytes, reset: bool) -> None:
+    client = HttpClient(timeout=5)
+    with scripted(answer, HEAD + b"Content-Length: 2\r\n\r\n{}", reset=reset) as (url, asked):
+        fault = fault_of(lambda: client.change("POST", url, json={"a": 1}))
+    assert (fault.sent, fault.reason) == (True, "interrupted")
+    assert len(asked) == 1
+
+
+def test_a_change_is_never_repeated(httpserver: HTTPServer) -> None:
+    httpserver.expect_request("/x").respond_with_data("broken", status=503, headers={"Retry-After": "0"})
+    client = HttpClient(timeout=5)
+    assert client.change("POST", httpserver.url_for("/x"), json={}).status == 503
+    assert client.request_count == len(httpserver.log) == 1
+
+
+def test_a_read_is_repeated_and_every_request_counted(httpserver: HTTPServer) -> None:
+    for status in (500, 503):
+        httpserver.expect_ordered_request("/x").respond_with_data("broken", status=status)
+    httpserver.expect_ordered_request("/x").respond_with_json({"ok": True})
+    client = HttpClient(timeout=5)
+    assert client.read(httpserver.url_for("/x")).json() == {"ok": True}
+    assert client.request_count == len(httpserver.log) == 3
+
+
+def test_a_read_that_keeps_failing_gives_the_last_reply(httpserver: HTTPServer) -> None:
+    httpserver.expect_request("/x").respond_with_data("broken", status=502)
+    client = HttpClient(timeout=5, retries=2)
+    assert client.read(httpserver.url_for("/x")).status == 502
+    assert client.request_count == 3
+    assert client.read(httpserver.url_for("/x"), retry=False).status == 502
+    assert client.request_count == 4
+
+
+def test_a_read_survives_a_cut_connection() -> None:
+    with scripted(b"", HEAD + b"Content-Length: 2\r\n\r\n{}") as (url, asked):
+        assert HttpClient(timeout=5).read(url).json() == {}
+    assert len(asked) == 2
+
+
+def test_a_pause_asked_for_is_reported_and_not_slept(httpserver: HTTPServer) -> None:
+    httpserver.expect_request("/x").respond_with_data("", status=429, headers={"Retry-After": "3600"})
+    reply = HttpClient(timeout=5).read(httpserver.url_for("/x"))
+    assert (reply.status, reply.retry_after) == (429, 3600.0)
+
+
+def test_redirects_are_not_followed(httpserver: HTTPServer) -> None:
+    httpserver.expect_request("/x").respond_with_response(Response(status=307, headers={"Location": httpserver.url_for("/y")}))
+    client = HttpClient(timeout=5, auth=BearerToken("t"))
+    assert client.change("POST", httpserver.url_for("/x"), json={"password": "p"}).status == 307
+    assert client.read(httpserver.url_for("/x")).status == 307
+    assert {request.path for request, _response in httpserver.log} == {"/x"}
+
+
+def test_a_netrc_entry_does_not_replace_the_token(httpserver: HTTPServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine localhost login other password other\nmachine 127.0.0.1 login other password other\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    httpserver.expect_request("/x").respond_with_json({})
+    HttpClient(timeout=5, auth=BearerToken("t0ken")).read(httpserver.url_for("/x"))
+    assert httpserver.log[0][0].headers["Authorization"] == "Bearer t0ken"
+
+
+@pytest.mark.parametrize("reset", [False, True])
+def test_what_arrived_of_a_broken_download_is_kept(reset: bool) -> None:
+    body = b"".join(b"110000%04d,Password-%04d\r\n" % (number, number) for number in range(5000))
+    kept: list[bytes] = []
+    client = HttpClient(timeout=5)
+    with scripted(HEAD + b"Content-Length: %d\r\n\r\n" % len(body) + body[:70_001], reset=False) as (url, asked):
+        fault = fault_of(lambda: client.download(url, "application/csv", kept.append))
+    assert fault.sent
+    assert b"".join(kept) == body[:70_001]
+    assert len(asked) == 1
+
+
+def test_what_arrived_of_a_chunked_download_is_kept() -> None:
+    kept: list[bytes] = []
+    with scripted(HEAD + b"Transfer-Encoding: chunked\r\n\r\n5\r\nabcde\r\n10\r\nfgh") as (url, _asked):
+        fault_of(lambda: HttpClient(timeout=5).download(url, "application/csv", kept.append))
+    assert b"".join(kept) == b"abcdefgh"
+
+
+def test_what_arrived_before_silence_is_kept() -> None:
+    kept: list[bytes] = []
+    release = threading.Event()
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        connection, _address = listener.accept()
+        with connection:
+            connection.recv(65536)
+            connection.sendall(HEAD + b"Content-Length: 100\r\n\r\nabc")
+            release.wait(10)
+
+    threading.Thread(target=serve, daemon=True).start()
+    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    fault = fault_of(lambda: HttpClient(timeout=1).download(url, "application/csv", kept.append))
+    release.set()
+    listener.close()
+    assert fault.reason == "timeout"
+    assert b"".join(kept) == b"abc"
+
+
+def test_a_full_disk_is_not_taken_for_a_fault_of_the_network(httpserver: HTTPServer) -> None:
+    httpserver.expect_request("/x").respond_with_data("abc")
+
+    def keep(_piece: bytes) -> None:
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match="No space left"):
+        HttpClient(timeout=5).download(httpserver.url_for("/x"), "application/csv", keep)
+
+
+def test_nothing_is_sent_after_the_deadline(httpserver: HTTPServer) -> None:
+    client = HttpClient(timeout=5, deadline=10, clock=lambda: 11.0)
+    fault = fault_of(lambda: client.change("POST", httpserver.url_for("/x"), json={}))
+    assert (fault.sent, fault.reason) == (False, "timeout")
+    assert httpserver.log == []
+
+
+@pytest.mark.parametrize("url", ["no-scheme/x", "http://", "http://[::1/x", "gopher://x/"])
+def test_an_impossible_url_is_a_fault_that_sent_nothing(url: str) -> None:
+    fault = fault_of(lambda: HttpClient(timeout=1).change("POST", url, json={}))
+    assert not fault.sent
+
+
+def test_a_token_that_cannot_be_a_header_is_not_shown() -> None:
+    fault = fault_of(lambda: HttpClient(timeout=1, auth=BearerToken("to\nken")).read("http://127.0.0.1:1/"))
+    assert "ken" not in fault.message
+
+
+def test_a_reply_shows_neither_body_nor_headers(httpserver: HTTPServer) -> None:
+    httpserver.expect_request("/x").respond_with_data("Secret-123", headers={"X-Echo": "Secret-123"})
+    reply = HttpClient(timeout=5).read(httpserver.url_for("/x"))
+    assert "Secret-123" not in repr(reply)
+    with pytest.raises(ValueError, match="not JSON") as caught:
+        reply.json()
+    assert "Secret" not in str(caught.value)
+    assert caught.value.__cause__ is None
+    assert caught.value.__suppress_context__
