@@ -1,0 +1,129 @@
+# Copyright (c) 2026, keyturn.devices contributors
+# GNU General Public License v3.0 or later (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Batches: the plan cut into pieces that are staged, applied, verified and committed together.
+
+A batch is plain data, ready to be handed to the modules as it is:
+
+* C(number), C(kind) (C(rms_set), C(rms_generate) or C(device)), C(names)
+* C(stage): requests for C(ledger) with C(state=staged); empty for devices that are taken up again, with C(state=resumed) and C(resume)
+* C(apply): C(name), C(serial) and what else C(router_password) needs to find the router; never a password
+* C(generate), C(generated_csv): for a batch whose passwords RMS makes
+"""
+
+from __future__ import annotations
+
+import typing as t
+from collections.abc import Mapping, Sequence
+
+from ansible_collections.keyturn.devices.plugins.module_utils._passwords.policy import PasswordPolicy
+from ansible_collections.keyturn.devices.plugins.module_utils._rotation.inventory import Device
+from ansible_collections.keyturn.devices.plugins.module_utils._rotation.plan import Due, Unsettled
+
+Batch = dict[str, t.Any]
+
+
+def batches_of_due(
+    due: Sequence[Due],
+    records: Mapping[str, Mapping[str, t.Any]],
+    routers: Mapping[str, Mapping[str, t.Any]],
+    size: int,
+    generated_csv: str,
+) -> list[Batch]:
+    """C(generated_csv): where the one-time list of a batch goes, with C({number}) for the batch's number."""
+    groups: dict[tuple[str, int, bool], list[Due]] = {}
+    for entry in due:
+        kind = _kind(entry.device, generates=entry.device.source.kind == "rms")
+        # RMS makes passwords of one length and kind per request.
+        length, special = (min(entry.policy.length, 32), entry.policy.special) if kind == "rms_generate" else (0, False)
+        groups.setdefault((kind, length, special), []).append(entry)
+    batches: list[Batch] = []
+    for (kind, length, special), entries in groups.items():
+        for start in range(0, len(entries), size):
+            number = len(batches) + 1
+            part = entries[start : start + size]
+            batch = _batch(number, kind, [entry.device for entry in part], routers)
+            if kind == "rms_generate":
+                batch["generate"] = {"length": length, "special": special}
+                batch["generated_csv"] = generated_csv.format(number=number)
+            batch["stage"] = [_stage_request(entry, records.get(entry.device.name, {}), routers, batch) for entry in part]
+            batches.append(batch)
+    return batches
+
+
+def batches_of_unsettled(unsettled: Sequence[Unsettled], routers: Mapping[str, Mapping[str, t.Any]], size: int) -> list[Batch]:
+    """Those whose password only RMS knows come first, one batch per list that was to be written: their password has to be fetched before it can be tried."""
+    lists: dict[str, list[Unsettled]] = {}
+    groups: dict[str, list[Device]] = {}
+    for entry in unsettled:
+        if entry.awaiting:
+            lists.setdefault(entry.generated_csv, []).append(entry)
+        else:
+            groups.setdefault(_kind(entry.device, generates=False), []).append(entry.device)
+    batches: list[Batch] = []
+    for path, entries in lists.items():
+        batch = _batch(len(batches) + 1, "rms_generate", [entry.device for entry in entries], routers)
+        batches.append({**batch, "generate": {"collect": True}, "generated_csv": path})
+    for kind, devices in groups.items():
+        for start in range(0, len(devices), size):
+            batches.append(_batch(len(batches) + 1, kind, devices[start : start + size], routers))
+    return batches
+
+
+def _kind(device: Device, generates: bool) -> str:
+    if not device.uses_rms:
+        return "device"
+    return "rms_generate" if generates else "rms_set"
+
+
+def _batch(number: int, kind: str, devices: Sequence[Device], routers: Mapping[str, Mapping[str, t.Any]]) -> Batch:
+    apply = []
+    for device in devices:
+        request: dict[str, t.Any] = {"name": device.name, "serial": device.serial, "via": device.via}
+        if device.uses_rms:
+            request["id"] = routers[device.serial]["id"]
+        if device.can_log_in:
+            request.update(host=device.host, username=device.username)
+        apply.append(request)
+    return {
+        "number": number,
+        "kind": kind,
+        "names": [device.name for device in devices],
+        "resume": [{"name": device.name} for device in devices],
+        "apply": apply,
+        "collect": [{"name": device.name, "identifiers": _identifiers(device, routers)} for device in devices]
+        if kind == "rms_generate"
+        else [],
+        "generate": None,
+        "generated_csv": None,
+        "stage": [],
+    }
+
+
+def _identifiers(device: Device, routers: Mapping[str, Mapping[str, t.Any]]) -> list[str]:
+    """By what the one-time list may name this router, the surest first. Its columns are not published."""
+    router = routers.get(device.serial, {})
+    return [device.serial, *(str(router[name]) for name in ("mac", "name") if router.get(name))]
+
+
+def _stage_request(entry: Due, record: Mapping[str, t.Any], routers: Mapping[str, Mapping[str, t.Any]], batch: Batch) -> dict[str, t.Any]:
+    request: dict[str, t.Any] = {
+        "name": entry.device.name,
+        "serial": entry.device.serial,
+        "source": entry.device.source.kind,
+        "supersede": entry.supersede,
+        "expected_current": (record.get("current") or {}).get("id", ""),
+    }
+    if entry.password:
+        request["password"] = entry.password
+    elif batch["kind"] == "rms_generate":
+        request["generated_csv"] = batch["generated_csv"]
+    else:
+        request["policy"] = policy_mapping(entry.policy)
+    return request
+
+
+def policy_mapping(policy: PasswordPolicy) -> dict[str, object]:
+    """The joined policy as the mapping it could have been written as."""
+    return {name: value for name, value in policy.as_mapping().items() if value is not None}
