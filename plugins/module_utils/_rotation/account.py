@@ -48,7 +48,8 @@ def account(
 ) -> dict[str, t.Any]:
     """The run with one batch more.
 
-    C(taken), C(applied), C(settled): what C(ledger), C(router_password) and C(ledger) returned for this batch; empty where it did not come so far.
+    C(taken), C(applied), C(settled): what C(ledger), C(router_password) and C(ledger) returned for this batch; empty where it did not come
+    so far.
     C(stop): why the batch broke off, if it did. Returns C(results), C(counts), C(tried), C(failures), C(due_done), C(stop), C(progress).
     """
     results = _results(batch, taken, applied, settled)
@@ -102,7 +103,10 @@ def _results(
 def requests_for_routers(
     batch: Mapping[str, t.Any], taken: Mapping[str, t.Any], passwords: Mapping[str, str] | None = None
 ) -> list[dict[str, t.Any]]:
-    """What C(router_password) is to be asked: only the devices that the ledger gave to this run, each with its staged password, or none where RMS makes it."""
+    """What C(router_password) is to be asked: only the devices that the ledger gave to this run, each with its staged password.
+
+    No C(passwords): those that RMS makes.
+    """
     mine = ours(taken)
     requests = []
     for entry in batch["apply"]:

@@ -53,7 +53,7 @@ def batches_of_due(
 
 
 def batches_of_unsettled(unsettled: Sequence[Unsettled], routers: Mapping[str, Mapping[str, t.Any]], size: int) -> list[Batch]:
-    """Those whose password only RMS knows come first, one batch per list that was to be written: their password has to be fetched before it can be tried."""
+    """Those whose password only RMS knows come first, a batch per list that was to be written: it has to be fetched before it can be tried."""
     lists: dict[str, list[Unsettled]] = {}
     groups: dict[str, list[Device]] = {}
     for entry in unsettled:

@@ -145,7 +145,7 @@ def _place(
 
 
 def _why_superseded(device: Device, staged: Mapping[str, t.Any]) -> str:
-    """A staged password in doubt is left behind only on a path where a new one can be set without knowing the old, and only after it was tried."""
+    """A password in doubt is left behind only where a new one can be set without knowing the old, and only after it was tried."""
     if not device.uses_rms or staged.get("attempts", 1) < 2:
         return ""
     if staged.get("awaiting"):

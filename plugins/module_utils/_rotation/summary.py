@@ -49,8 +49,8 @@ def announce(plan: Mapping[str, t.Any], limit: int, everyone: bool) -> list[str]
     """Who is due and why. Beyond C(limit) devices only how many, unless C(everyone) is asked for."""
     due = plan["due"]
     text = [
-        f"{len(due)} of {plan['devices']} routers are due, {plan['not_due']} need nothing, {len(plan['unsettled'])} are open from an earlier run, "
-        f"{len(plan['orphaned'])} are orphaned, {len(plan['missing'])} are not in RMS"
+        f"{len(due)} of {plan['devices']} routers are due, {plan['not_due']} need nothing, "
+        f"{len(plan['unsettled'])} are open from an earlier run, {len(plan['orphaned'])} are orphaned, {len(plan['missing'])} are not in RMS"
     ]
     if everyone or len(due) <= limit:
         text += [

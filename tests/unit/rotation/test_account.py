@@ -94,7 +94,8 @@ def test_the_summary_says_per_router_what_happened_and_what_to_do() -> None:
     text = "\n".join(told["lines"])
     assert "a: changed; the new password is in force and in the ledger" in text
     assert "b: failed; the old password is in force (offline: Device is offline.). It is tried again" in text
-    assert "d: orphaned" in text and "import it" in text
+    assert "d: orphaned" in text
+    assert "import it" in text
     assert "e: failed; RMS does not know this serial" in text
     assert not told["good"]
 

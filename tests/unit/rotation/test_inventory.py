@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from ansible_collections.keyturn.devices.plugins.module_utils._rotation.inventory import (
     Defaults,
     Device,

@@ -10,6 +10,7 @@ import datetime
 from typing import Any
 
 import pytest
+
 from ansible_collections.keyturn.devices.plugins.module_utils._passwords.policy import PasswordPolicy
 from ansible_collections.keyturn.devices.plugins.module_utils._rotation.batches import batches_of_due, batches_of_unsettled
 from ansible_collections.keyturn.devices.plugins.module_utils._rotation.inventory import Device, Source
@@ -17,10 +18,11 @@ from ansible_collections.keyturn.devices.plugins.module_utils._rotation.plan imp
 
 NOW = datetime.datetime(2026, 6, 1, tzinfo=datetime.timezone.utc)
 GOOD = "Good-Password-2026-ab"
+GENERATE = Source("generate")
 POLICY = {"length": 20, "special": True, "max_age_days": 90}
 
 
-def device(name: str = "depot-07", serial: str = "1", via: str = "rms", source: Source = Source("generate"), policy: Any = None) -> Device:
+def device(name: str = "depot-07", serial: str = "1", via: str = "rms", source: Source = GENERATE, policy: Any = None) -> Device:
     return Device(name, serial, via, source, POLICY if policy is None else policy, host="192.0.2.1" if via != "rms" else "")
 
 
@@ -94,7 +96,8 @@ def test_a_given_password_that_breaks_the_policy_or_comes_back_is_a_problem_befo
     again = planned(
         given, records={"depot-07": record(previous=[{"password": "Former-Password-2026"}])}, wanted={"depot-07": "Former-Password-2026"}
     )
-    assert weak.problems and again.problems
+    assert weak.problems
+    assert again.problems
     assert all("weak" not in problem.message and "Former" not in problem.message for problem in weak.problems + again.problems)
 
 
