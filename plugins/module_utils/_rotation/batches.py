@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import typing as t
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 
 from ansible_collections.keyturn.devices.plugins.module_utils._passwords.policy import PasswordPolicy
 from ansible_collections.keyturn.devices.plugins.module_utils._rotation.inventory import Device
@@ -53,7 +54,7 @@ def batches_of_due(
 
 
 def batches_of_unsettled(unsettled: Sequence[Unsettled], routers: Mapping[str, Mapping[str, t.Any]], size: int) -> list[Batch]:
-    """Those whose password only RMS knows come first, a batch per list that was to be written: it has to be fetched before it can be tried."""
+    """Those whose password only RMS knows come first, a batch per list: it must be fetched before it can be tried."""
     lists: dict[str, list[Unsettled]] = {}
     groups: dict[str, list[Device]] = {}
     for entry in unsettled:
@@ -126,4 +127,4 @@ def _stage_request(entry: Due, record: Mapping[str, t.Any], routers: Mapping[str
 
 def policy_mapping(policy: PasswordPolicy) -> dict[str, object]:
     """The joined policy as the mapping it could have been written as."""
-    return {name: value for name, value in policy.as_mapping().items() if value is not None}
+    return {name: value for name, value in asdict(policy).items() if value is not None}

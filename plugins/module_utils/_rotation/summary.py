@@ -50,7 +50,7 @@ def announce(plan: Mapping[str, t.Any], limit: int, everyone: bool) -> list[str]
     due = plan["due"]
     text = [
         f"{len(due)} of {plan['devices']} routers are due, {plan['not_due']} need nothing, "
-        f"{len(plan['unsettled'])} are open from an earlier run, {len(plan['orphaned'])} are orphaned, {len(plan['missing'])} are not in RMS"
+        f"{len(plan['unsettled'])} are open from an earlier run, {len(plan['orphaned'])} are orphaned, {len(plan['missing'])} not in RMS"
     ]
     if everyone or len(due) <= limit:
         text += [

@@ -91,7 +91,7 @@ def test_a_password_given_by_a_source_is_due_only_while_it_differs() -> None:
 
 
 def test_a_given_password_that_breaks_the_policy_or_comes_back_is_a_problem_before_anything_is_done() -> None:
-    given = device(source=Source("csv", path="x.csv"))
+    given = device(source=Source("csv", path="x.csv"), policy={**POLICY, "history": 3})
     weak = planned(given, wanted={"depot-07": "weak"})
     again = planned(
         given, records={"depot-07": record(previous=[{"password": "Former-Password-2026"}])}, wanted={"depot-07": "Former-Password-2026"}
