@@ -1,0 +1,110 @@
+# Copyright (c) 2026, keyturn.devices contributors
+# GNU General Public License v3.0 or later (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A simulated site, rotated and reconciled with the playbooks that a user runs: `make demo`.
+
+With --inventory the same playbooks run on that inventory instead, and nothing is simulated.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import secrets
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from simulators.rms import RmsSimulator
+
+BIN = Path(sys.executable).parent
+ROUTERS = 12
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--inventory", type=Path, help="your own devices")
+    inventory: Path | None = parser.parse_args().inventory
+    if inventory is not None:
+        return play("rotate_routers", inventory, os.environ)
+    with tempfile.TemporaryDirectory(prefix="keyturn-demo-") as folder:
+        return Demo(Path(folder)).run()
+
+
+def play(name: str, inventory: Path, environment: Mapping[str, str], *arguments: str) -> int:
+    """Run a playbook of the collection as a user does. Returns its exit code."""
+    command = [str(BIN / "ansible-playbook"), f"keyturn.devices.{name}", "-i", str(inventory), *arguments]
+    print(f"\n$ ansible-playbook keyturn.devices.{name} -i {inventory.name} {' '.join(arguments)}".rstrip(), flush=True)
+    return subprocess.run(command, env={"ANSIBLE_DISPLAY_SKIPPED_HOSTS": "false", **environment}, check=False).returncode
+
+
+def headline(text: str) -> None:
+    print(f"\n\n{text}\n{'=' * len(text)}", flush=True)
+
+
+class Demo:
+    def __init__(self, folder: Path) -> None:
+        self.inventory = folder / "inventory.yml"
+        self.ledger = folder / "keyturn-ledger.db"
+
+    def run(self) -> int:
+        with RmsSimulator(routers=ROUTERS, inventory_out=str(self.inventory)) as rms:
+            environment = {
+                **os.environ,
+                "RMS_URL": rms.url,
+                "RMS_TOKEN": rms.token,
+                "KEYTURN_LEDGER_URL": f"sqlite:///{self.ledger}",
+                "KEYTURN_LEDGER_PASSPHRASE": secrets.token_urlsafe(16),
+            }
+            first, second = list(rms.truth())[:2]
+            print(f"A simulated RMS with {ROUTERS} routers runs at {rms.url}. Its inventory:\n\n{self.inventory.read_text()}")
+
+            headline("1. Who is due? (--check sends nothing that changes a router)")
+            expect(play("rotate_routers", self.inventory, environment, "--check"), 0)
+
+            headline("2. Rotate. One router is switched off, another takes its password and falls silent")
+            rms.set(fates={first: "offline", second: "goes_silent_after_change"})
+            expect(play("rotate_routers", self.inventory, environment, "-e", "router_rotation_deadline=6"), 2)
+
+            headline("3. Both are back. The next run settles the one in doubt and rotates the one that was off")
+            rms.set(fates={first: "ok", second: "ok"})
+            expect(play("rotate_routers", self.inventory, environment), 0)
+
+            headline("4. Once more: nobody is due")
+            expect(play("rotate_routers", self.inventory, environment), 0)
+
+            headline("5. Does the ledger open every router?")
+            return self.prove(rms, environment)
+
+    def prove(self, rms: RmsSimulator, environment: Mapping[str, str]) -> int:
+        """Compare what the ledger gives a playbook with what the simulated routers really take."""
+        serials = {entry["host"]: serial for serial, entry in rms.truth().items()}
+        ledger = current_passwords(list(serials), environment)
+        real = rms.passwords()
+        opened = [name for name, serial in serials.items() if ledger[name] == real[serial]]
+        print(f"{len(opened)} of {len(serials)} routers open with the ledger's current password.")
+        print(f"The ledger was {self.ledger.name}, {self.ledger.stat().st_size:,} bytes, every password in it encrypted. It is removed now.")
+        return 0 if len(opened) == len(serials) else 1
+
+
+def current_passwords(names: list[str], environment: Mapping[str, str]) -> dict[str, str]:
+    """The password lookup, as a playbook would use it."""
+    terms = ", ".join(f"'{name}'" for name in names)
+    arguments = json.dumps({"msg": f"{{{{ query('keyturn.devices.password', {terms}) }}}}"})
+    command = [str(BIN / "ansible"), "localhost", "-m", "ansible.builtin.debug", "-a", arguments]
+    settings = {**environment, "ANSIBLE_CALLBACK_RESULT_FORMAT": "json", "ANSIBLE_LOCALHOST_WARNING": "false"}
+    answer = subprocess.run(command, env=settings, capture_output=True, text=True, check=True)
+    return dict(zip(names, json.loads(answer.stdout.partition("=>")[2])["msg"], strict=True))
+
+
+def expect(code: int, wanted: int) -> None:
+    if code != wanted:
+        raise SystemExit(f"The playbook ended with {code} where {wanted} was to be expected.")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
