@@ -1,0 +1,147 @@
+# Copyright (c) 2026, keyturn.devices contributors
+# GNU General Public License v3.0 or later (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""`python3 -m tools <target>`, which is what the Makefile's targets call."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+import time
+
+from tools import steps
+from tools.environments import Environment, install_system_packages, prepare
+from tools.places import CACHE, CHECKOUT, Trouble, environment
+from tools.runner import Runner, Step
+
+UNIT, INTEGRATION = "tests/unit", "tests/integration"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python3 -m tools", description=__doc__)
+    parser.add_argument("target", choices=sorted(TARGETS))
+    parser.add_argument("arguments", nargs="*", help="for pytest, or for the script that is run")
+    parsed, further = parser.parse_known_args()
+    try:
+        return TARGETS[parsed.target](parsed.arguments + further)
+    except Trouble as trouble:
+        print(f"\n{trouble}", file=sys.stderr, flush=True)
+        return 1
+    except KeyboardInterrupt:
+        print("\nInterrupted.", file=sys.stderr, flush=True)
+        return 130
+
+
+def test(arguments: list[str]) -> int:
+    started = time.monotonic()
+    install_system_packages()
+    environments = prepare(checkers=True, matrix=True)
+    main_one = environments[0]
+    print(f"== environments: ready ({time.monotonic() - started:.0f} s): {'; '.join(map(str, environments))}", flush=True)
+    checks = [steps.lint(main_one), steps.build(main_one), steps.molecule(main_one)]
+    checks += [steps.sanity(each) for each in _ends(environments)]
+    return _run([steps.pytest_run(main_one, [UNIT, INTEGRATION], arguments)], checks)
+
+
+def unit(arguments: list[str]) -> int:
+    install_system_packages()
+    return _run([steps.pytest_run(prepare()[0], [UNIT], arguments)])
+
+
+def integration(arguments: list[str]) -> int:
+    install_system_packages()
+    return _run([steps.pytest_run(prepare(matrix=True)[0], [INTEGRATION], arguments)])
+
+
+def lint(_arguments: list[str]) -> int:
+    return _run([steps.lint(prepare(checkers=True)[0])])
+
+
+def sanity(_arguments: list[str]) -> int:
+    return _run([steps.sanity(each) for each in _ends(prepare(matrix=True))])
+
+
+def molecule(_arguments: list[str]) -> int:
+    return _run([steps.molecule(prepare(checkers=True)[0])])
+
+
+def build(_arguments: list[str]) -> int:
+    return _run([steps.build(prepare()[0])])
+
+
+def docs(_arguments: list[str]) -> int:
+    code = _run([steps.docs(prepare(checkers=True)[0])])
+    if code == 0:
+        print(f"Begin at {(CACHE / 'docs' / 'html' / 'index.html').relative_to(CHECKOUT)}")
+    return code
+
+
+def format_(_arguments: list[str]) -> int:
+    """Rewrite the checkout's Python as ruff wants it."""
+    ruff = str(prepare(checkers=True)[0].bin / "ruff")
+    for command in ([ruff, "check", "--fix-only", "--quiet", "."], [ruff, "format", "."]):
+        code = os.spawnv(os.P_WAIT, ruff, command)
+        if code != 0:
+            return code
+    return 0
+
+
+def demo(arguments: list[str]) -> int:
+    return _script("tests/demo/demo.py", arguments)
+
+
+def bench(arguments: list[str]) -> int:
+    return _script("tests/bench/bench.py", arguments)
+
+
+def environments(_arguments: list[str]) -> int:
+    for each in prepare(checkers=True, matrix=True):
+        print(f"{each}: {each.folder.relative_to(CHECKOUT)}")
+    return 0
+
+
+def clean(_arguments: list[str]) -> int:
+    shutil.rmtree(CACHE, ignore_errors=True)
+    return 0
+
+
+def _ends(all_of_them: list[Environment]) -> list[Environment]:
+    """The newest ansible-core and the oldest: what sanity says of both holds for those between."""
+    return all_of_them[:1] if len(all_of_them) == 1 else [all_of_them[0], all_of_them[-1]]
+
+
+def _run(*lanes: list[Step]) -> int:
+    return 0 if Runner().run(lanes) else 1
+
+
+def _script(path: str, arguments: list[str]) -> int:
+    """Hand over to a script in the main environment, with the terminal and its signals."""
+    main_one = prepare()[0]
+    changes = {"ANSIBLE_COLLECTIONS_PATH": str(CACHE / "collections"), "PYTHONPATH": str(CHECKOUT / "tests")}
+    os.chdir(CHECKOUT)
+    sys.stdout.flush()
+    python = str(main_one.bin / "python")
+    os.execve(python, [python, path, *arguments], environment(changes, main_one.bin))
+
+
+TARGETS = {
+    "bench": bench,
+    "build": build,
+    "clean": clean,
+    "demo": demo,
+    "docs": docs,
+    "environments": environments,
+    "format": format_,
+    "integration": integration,
+    "lint": lint,
+    "molecule": molecule,
+    "sanity": sanity,
+    "test": test,
+    "unit": unit,
+}
+
+if __name__ == "__main__":
+    sys.exit(main())

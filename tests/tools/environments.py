@@ -1,0 +1,179 @@
+# Copyright (c) 2026, keyturn.devices contributors
+# GNU General Public License v3.0 or later (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""System packages and virtual environments. Everything made here lies under .cache and is kept until what it is made from changes.
+
+- `main`: the newest ansible-core this machine's Pythons can carry, what the plugins import, and what tests and simulators need.
+  The checkers (linters, molecule, documentation) are a second layer on it, so that the demo need not wait for them.
+- `core-<series>`: one per older ansible-core, with the plugins' requirements only. The oldest one gets the oldest releases that
+  requirements.txt allows: a lower bound nobody runs is a guess.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import glob
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tools.places import CACHE, CHECKOUT, LOGS, Trouble, run
+from tools.pythons import CORES, Core, Pairing, Python, find_pythons, pair
+
+RUNTIME = CHECKOUT / "requirements.txt"
+TESTS = CHECKOUT / "requirements-test.txt"
+CHECKERS = CHECKOUT / "tests" / "tools" / "requirements-check.txt"
+OLDEST = CHECKOUT / "tests" / "tools" / "constraints-oldest.txt"
+REGISTER = CACHE / "environments.json"
+
+
+@dataclass(frozen=True)
+class Environment:
+    """A virtual environment with an ansible-core in it."""
+
+    folder: Path
+    core: Core
+    python: Python
+
+    @property
+    def bin(self) -> Path:
+        return self.folder / "bin"
+
+    def __str__(self) -> str:
+        return f"ansible-core {self.core.release} on Python {self.python}"
+
+
+def _postgresql_is_there() -> bool:
+    return bool(shutil.which("initdb") or glob.glob("/usr/lib/postgresql/*/bin/initdb"))
+
+
+# Debian package -> whether what the tests want of it is there already.
+SYSTEM_PACKAGES: dict[str, Callable[[], bool]] = {
+    "postgresql": _postgresql_is_there,
+}
+
+
+def install_system_packages() -> None:
+    """Install the Debian packages the tests need and this machine lacks."""
+    missing = [package for package, is_there in SYSTEM_PACKAGES.items() if not is_there()]
+    if missing:
+        _apt_install(missing)
+
+
+def _apt_install(packages: Sequence[str]) -> None:
+    wanted = " ".join(packages)
+    if shutil.which("apt-get") is None:
+        raise Trouble(f"The tests need these Debian packages or their like, and there is no apt-get to install them with: {wanted}")
+    prefix: list[str] = []
+    if os.geteuid() != 0:
+        prefix = ["sudo", "-n"]
+        if shutil.which("sudo") is None or subprocess.run([*prefix, "true"], capture_output=True, check=False).returncode != 0:
+            raise Trouble(f"Please install what the tests need, as root: apt-get install {wanted}")
+    print(f"Installing Debian packages: {wanted}", flush=True)
+    log = LOGS / "apt.log"
+    apt = [*prefix, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q", "-o", "DPkg::Lock::Timeout=300"]
+    run([*apt, "update"], log, "apt-get update")
+    run([*apt, "install", "--yes", "--no-install-recommends", *packages], log, f"apt-get install {wanted}")
+
+
+def pairings() -> list[Pairing]:
+    """What this machine can test, newest ansible-core first."""
+    pythons = find_pythons()
+    if not any(python.complete for python in pythons):
+        _apt_install(["python3-venv"])
+        pythons = find_pythons()
+    found = pair([python for python in pythons if python.complete])
+    if not found:
+        there = ", ".join(str(python) for python in pythons) or "none from 3.10 on"
+        raise Trouble(f"No Python here that a supported ansible-core runs on (found: {there}; wanted: 3.10 to 3.14).")
+    return found
+
+
+def prepare(checkers: bool = False, matrix: bool = False) -> list[Environment]:
+    """Make or reuse the environments; the main one comes first.
+
+    `checkers` adds the checkers' layer to the main one, `matrix` makes those of the older ansible-cores too.
+    """
+    CACHE.mkdir(exist_ok=True)
+    with _only_one():
+        found = pairings()
+        if matrix:
+            for core in CORES:
+                if core not in [pairing.core for pairing in found]:
+                    wanted = " to ".join(".".join(map(str, version)) for version in (core.oldest, core.newest))
+                    print(f"No Python {wanted} here: ansible-core {core.series} is left out.", flush=True)
+        chosen = found if matrix else found[:1]
+        with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as workers:
+            environments = list(workers.map(lambda pairing: _make(pairing, found, checkers), chosen))
+        if matrix:
+            _register(environments)
+    return environments
+
+
+def _make(pairing: Pairing, found: Sequence[Pairing], checkers: bool) -> Environment:
+    main = pairing is found[0]
+    environment = Environment(CACHE / "venv" / ("main" if main else f"core-{pairing.core.series}"), pairing.core, pairing.python)
+    pinned = f"ansible-core=={pairing.core.release}"
+    if main:
+        _layer(environment, "base", [pinned, "-r", str(RUNTIME), "-r", str(TESTS)])
+        if checkers:
+            _layer(environment, "checkers", [pinned, "-r", str(CHECKERS), "-c", str(TESTS)])
+    else:
+        constraints = OLDEST if pairing is found[-1] else TESTS
+        _layer(environment, "base", [pinned, "-r", str(RUNTIME), "-c", str(constraints)])
+    return environment
+
+
+def _layer(environment: Environment, name: str, arguments: list[str]) -> None:
+    """Install one layer unless it is there as wanted. What a base layer is made from having changed, all is made anew."""
+    stamp = environment.folder / f".layer-{name}"
+    wanted = _digest(environment, arguments)
+    if stamp.is_file() and stamp.read_text(encoding="ascii") == wanted and (environment.bin / "python").exists():
+        return
+    print(f"Preparing {environment} ({environment.folder.name}, {name})", flush=True)
+    log = LOGS / f"environment-{environment.folder.name}-{name}.log"
+    log.unlink(missing_ok=True)
+    if name == "base":
+        shutil.rmtree(environment.folder, ignore_errors=True)
+        run([environment.python.path, "-m", "venv", environment.folder], log, "Making a virtual environment")
+    stamp.unlink(missing_ok=True)
+    pip = [str(environment.bin / "python"), "-m", "pip", "--disable-pip-version-check", "--no-input", "install", "--prefer-binary"]
+    run([*pip, *arguments], log, f"Installing the Python packages of {environment.folder.name}")
+    stamp.write_text(wanted, encoding="ascii")
+
+
+def _digest(environment: Environment, arguments: Sequence[str]) -> str:
+    parts = [str(environment.folder), str(environment.python.path), str(environment.python), *arguments]
+    parts += [Path(argument).read_text(encoding="utf-8") for argument in arguments if argument.endswith(".txt")]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+def _register(environments: Sequence[Environment]) -> None:
+    """Tell the integration tests which ansible-cores there are."""
+    told = {
+        environment.core.series: {
+            "bin": str(environment.bin),
+            "ansible_core": environment.core.release,
+            "python": str(environment.python),
+        }
+        for environment in environments
+    }
+    fresh = REGISTER.with_suffix(".new")
+    fresh.write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
+    fresh.replace(REGISTER)
+
+
+@contextmanager
+def _only_one() -> Iterator[None]:
+    """Two `make` at once take turns at building environments."""
+    with (CACHE / "environments.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

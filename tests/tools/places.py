@@ -1,0 +1,59 @@
+# Copyright (c) 2026, keyturn.devices contributors
+# GNU General Public License v3.0 or later (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Where things lie, and how a program is run here."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+CACHE = CHECKOUT / ".cache"
+LOGS = CACHE / "logs"
+NAMESPACE, NAME = "keyturn", "devices"
+
+
+class Trouble(Exception):
+    """Something a person has to know; its text is all they need."""
+
+
+def environment(changes: Mapping[str, str] | None = None, bin_folder: Path | None = None) -> dict[str, str]:
+    """This process's environment for a child: no virtual environment of the caller's, no Ansible settings of the user's."""
+    kept = {name: value for name, value in os.environ.items() if name not in ("VIRTUAL_ENV", "PYTHONHOME", "PYTHONPATH")}
+    kept = {name: value for name, value in kept.items() if not name.startswith(("ANSIBLE_", "MAKE", "MFLAGS"))}
+    kept["PYTHONUTF8"] = "1"
+    kept.setdefault("LC_ALL", "C.UTF-8")
+    if bin_folder is not None:
+        kept["PATH"] = f"{bin_folder}{os.pathsep}{kept.get('PATH', os.defpath)}"
+    kept.update(changes or {})
+    return kept
+
+
+def run(arguments: Sequence[str | Path], log: Path, what: str, env: Mapping[str, str] | None = None, cwd: Path = CHECKOUT) -> None:
+    """Run a program into a log file; a failure shows the log's end and stops."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as sink:
+        sink.write(f"$ {' '.join(str(argument) for argument in arguments)}\n".encode())
+        sink.flush()
+        done = subprocess.run(
+            [str(argument) for argument in arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=sink,
+            stderr=subprocess.STDOUT,
+            env=dict(env or environment()),
+            cwd=cwd,
+            check=False,
+        )
+    if done.returncode != 0:
+        raise Trouble(f"{what} failed (exit code {done.returncode}):\n{tail(log)}")
+
+
+def tail(log: Path, lines: int = 60) -> str:
+    """The last lines of a log, indented so that it reads as a quotation."""
+    text = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    left_out = [f"    ... {len(text) - lines} lines before, in {log.relative_to(CHECKOUT)}"] if len(text) > lines else []
+    return "\n".join(left_out + [f"    {line}" for line in text[-lines:]])
