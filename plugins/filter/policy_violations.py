@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 
 from ansible.errors import AnsibleFilterError
+
 from ansible_collections.keyturn.devices.plugins.module_utils._passwords.floors import demanded_policy
 from ansible_collections.keyturn.devices.plugins.module_utils._passwords.policy import PolicyError, violations
 
@@ -21,11 +22,11 @@ def policy_violations(
     firmware: str | None = None,
     former: Sequence[str] | None = None,
 ) -> list[dict[str, str]]:
-    """List what breaks the policy, as dictionaries of reason and message. AnsibleFilterError for wrong arguments, never showing a password."""
+    """What breaks the policy, as dictionaries of reason and message. Wrong arguments: AnsibleFilterError, which never shows a password."""
     if isinstance(former, str) or not isinstance(former or [], Sequence):
         raise AnsibleFilterError("policy_violations: former must be a list of passwords, newest first")
     try:
-        demanded = demanded_policy({} if policy is None else policy, product, firmware)
+        demanded = demanded_policy({} if policy is None else policy, product, None if firmware is None else str(firmware))
     except PolicyError as error:
         raise AnsibleFilterError(f"policy_violations: {error}") from None
     if former and demanded.history is None:

@@ -164,6 +164,8 @@ class _Reader:
             self._refuse(None, "file", "not_a_file", "this is a directory, not a file")
         except OSError as error:
             self._refuse(None, "file", "unreadable", f"the file cannot be read ({error.strerror})")
+        except ValueError:
+            self._refuse(None, "file", "unreadable", "this cannot be the path of a file")
 
     def _is_header(self, number: int, values: list[str]) -> bool:
         """Whether the first row is a header. A row that could be a device's never is: its first field is known or holds a digit."""
@@ -259,7 +261,8 @@ class _Reader:
 
 def _separator_of(line: str) -> str | None:
     """The separator after the first field of a line, if there is one."""
-    first_field = re.match(r'\s*"(?:[^"]|"")*"', line)
+    # A quoted value, or a number as a spreadsheet writes it where the comma is the decimal sign, may hold a separator itself.
+    first_field = re.match(r'\s*(?:"(?:[^"]|"")*"|[0-9]+,[0-9]*E\+[0-9]+(?=;))', line, re.IGNORECASE)
     rest = line[first_field.end() :] if first_field else line
     return next((character for character in rest if character in _SEPARATORS), None)
 

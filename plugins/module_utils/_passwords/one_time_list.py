@@ -113,9 +113,11 @@ def read_one_time_list(content: bytes, identifiers: Mapping[str, Sequence[str]],
     rows = [row for row in rows if len(row.values) == width]
     columns = _identity_columns(header, rows, devices)
     password_column = next((column for column, word in enumerate(header or ()) if word in PASSWORD_WORDS), width - 1)
+    if password_column in (column for _level, column in columns):
+        columns = []  # What should be the password's column tells the device: this list holds no passwords.
     found: dict[str, dict[str, list[int]]] = {}
     for row in rows:
-        key = _device_of(row, columns, password_column, devices)
+        key = _device_of(row, columns, devices)
         password = row.values[password_column].strip()
         if key is None or not _is_whole(password):
             unmatched.append(row.number)
@@ -185,12 +187,9 @@ def _identity_columns(header: list[str] | None, rows: list[_Row], devices: _Devi
     return columns
 
 
-def _device_of(row: _Row, columns: list[tuple[int, int]], password_column: int, devices: _Devices) -> str | None:
-    for level, column in columns:
-        key = devices.find(row.values[column], level) if column != password_column else None
-        if key is not None:
-            return key
-    return None
+def _device_of(row: _Row, columns: list[tuple[int, int]], devices: _Devices) -> str | None:
+    keys = (devices.find(row.values[column], level) for level, column in columns)
+    return next((key for key in keys if key is not None), None)
 
 
 def _is_whole(password: str) -> bool:

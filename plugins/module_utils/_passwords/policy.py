@@ -118,7 +118,7 @@ class PasswordPolicy:
             raise PolicyError(problems, where)
         maximum = values.setdefault("max_length", LONGEST)
         if "length" in values:
-            values.setdefault("min_length", values["length"])
+            values.setdefault("min_length", min(values["length"], maximum))
         else:
             minimum = values.setdefault("min_length", min(DEFAULT_MIN_LENGTH, maximum))
             values["length"] = max(minimum, min(DEFAULT_LENGTH, maximum))
