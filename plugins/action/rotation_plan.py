@@ -44,6 +44,7 @@ _OWN_OPTIONS: dict[str, dict[str, Any]] = {
     "batch_size": {"type": "int", "default": 1000},
     "generated_folder": {"type": "path", "default": "."},
     "run_id": {"type": "str"},
+    "open_only": {"type": "bool", "default": False},
 }
 
 # Passed on to router_info, which asks RMS.
@@ -72,7 +73,7 @@ class ActionModule(ActionBase):
             _unused, options = self.validate_argument_spec(
                 {**_OWN_OPTIONS, **ledger_argument_spec(), **rms_argument_spec(), **http_argument_spec()}
             )
-            redactor.add(options["ledger_passphrase"], options["rms_token"])
+            redactor.add(options["rms_token"])
             result.update(self._plan(options, variables, redactor))
         except InputError as error:
             problems = [redactor.text(problem) for problem in error.problems]
@@ -95,10 +96,10 @@ class ActionModule(ActionBase):
         if problems:
             raise InputError(problems)
         redactor.add(*wanted.values())
-        with open_ledger(options, create=not self._task.check_mode) as ledger:
+        with open_ledger(options, create=False, redactor=redactor) as ledger:
             records = ledger.devices(include_secrets=True)
         routers, requests = self._routers(options, devices, variables)
-        plan = make_plan(devices, records, routers, wanted, options["force"], datetime.datetime.now(datetime.timezone.utc))
+        plan = make_plan(devices, records, routers, wanted, options["force"], datetime.datetime.now(datetime.timezone.utc), options["open_only"])
         if plan.problems:
             raise InputError(plan.problems)
         run_id = options["run_id"] or uuid.uuid4().hex

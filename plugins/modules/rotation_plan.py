@@ -69,6 +69,10 @@ options:
   run_id:
     description: Identifies the run in the ledger. Made anew when not given.
     type: str
+  open_only:
+    description: Of the due devices only those that an earlier run left open and that can be settled by a new password alone.
+    type: bool
+    default: false
 """
 
 EXAMPLES = r"""
@@ -108,7 +112,7 @@ due:
       type: str
     reasons:
       description: >-
-        Why it is due, one or more of V(forced), V(no_password), V(never_verified), V(too_old), V(breaks_policy), V(source_differs),
+        Why it is due, one or more of V(forced), V(no_password), V(never_verified), V(too_old), V(breaks_policy), V(source_differs), V(serial_changed),
         V(unsettled_refused), V(unsettled_without_password).
       type: list
       elements: str

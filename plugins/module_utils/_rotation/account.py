@@ -20,7 +20,7 @@ STATUS = {
     "orphaned": "orphaned",
 }
 # What the ledger says of a device that this run was not given. None of it was sent anything.
-_OURS = ("staged", "resumed")
+_OURS = ("staged", "resumed", "awaiting")
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ NEVER_VERIFIED = "never_verified"
 TOO_OLD = "too_old"
 BREAKS_POLICY = "breaks_policy"
 SOURCE_DIFFERS = "source_differs"
+SERIAL_CHANGED = "serial_changed"
 UNSETTLED_REFUSED = "unsettled_refused"
 UNSETTLED_WITHOUT_PASSWORD = "unsettled_without_password"
 
@@ -85,8 +86,11 @@ def make_plan(
     wanted: Mapping[str, str],
     force: bool,
     now: datetime.datetime,
+    open_only: bool = False,
 ) -> Plan:
     """Decide for every device.
+
+    C(open_only): of the due ones only those that an earlier run left open and that cannot be settled in any other way.
 
     C(records): the ledger's devices with their secrets, by name. C(routers): what RMS knows, by serial; C(None) when RMS was not asked.
     C(wanted): the password a source of kind csv or value gives, by device name. C(now): timezone-aware.
@@ -106,6 +110,8 @@ def make_plan(
             plan.problems += [Problem(device.name, f"device_password_policy.{name}", message) for name, message in error.problems]
             continue
         _place(plan, device, policy, records.get(device.name, {}), wanted.get(device.name, ""), force, now)
+    if open_only:
+        plan.due = [due for due in plan.due if due.supersede]
     return plan
 
 
@@ -168,6 +174,8 @@ def _due_reasons(
     if not password:
         yield NO_PASSWORD, "the ledger holds no password of it"
         return
+    if record.get("serial") not in (None, device.serial):
+        yield SERIAL_CHANGED, "it is another box than the one whose password the ledger holds"
     if not record.get("last_verified"):
         yield NEVER_VERIFIED, "its password was never proven"
     if wanted:
