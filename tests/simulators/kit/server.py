@@ -203,10 +203,14 @@ class SimulatorServer:
         if not isinstance(changes, dict):
             raise SwitchError("a JSON object of switches is wanted")
         plan = FaultPlan(changes["faults"]) if isinstance(changes.get("faults"), list) else None
+        before = dict(vars(self.simulator.switches))
         change(self.simulator.switches, changes)
-        if plan:
-            self.plan = plan
-        self.simulator.switches_changed(changes)
+        try:
+            self.simulator.switches_changed(changes)
+        except SwitchError:
+            vars(self.simulator.switches).update(before)
+            raise
+        self.plan = plan or self.plan
 
 
 def _text(content: str | bytes | bytearray) -> str:

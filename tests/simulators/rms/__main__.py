@@ -42,22 +42,18 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--inventory-out", metavar="FILE", help="write an Ansible inventory of the fleet")
     parser.add_argument("--fate-mix", default="", metavar="FATE=SHARE,...", help="fates drawn by lot, such as offline=0.05,error=0.02")
     parser.add_argument("--exit-with-parent", action="store_true", help="end when standard input ends or the parent process is gone")
-    parser.add_argument("--describe", action="store_true", help="print the switches as a Markdown table")
-    parser.add_argument("--describe-fates", action="store_true", help="print what can become of a router")
-    parser.add_argument("--describe-faults", action="store_true", help="print the faults on the wire")
+    parser.add_argument("--describe", action="store_true", help="print switches, fates and faults as Markdown tables")
     add_arguments(parser, Switches)
     return parser
 
 
-def describe(arguments: argparse.Namespace) -> list[str]:
-    lines: list[str] = []
-    if arguments.describe:
-        lines += table(Switches)
-    if arguments.describe_fates:
-        lines += [f"{name}: {text}" for name, text in FATES.items()]
-    if arguments.describe_faults:
-        lines += [f"{name}: {text}" for name, text in KINDS.items()] + [f"shapes: {', '.join(SHAPES)}"]
-    return lines
+def describe() -> list[str]:
+    """The tables of the README."""
+    tables = [("fate", "what becomes of the router", FATES), ("fault", "what happens on the wire", KINDS)]
+    lines = list(table(Switches))
+    for name, meaning, rows in tables:
+        lines += ["", f"| {name} | {meaning} |", "|---|---|", *(f"| `{key}` | {text} |" for key, text in rows.items())]
+    return [*lines, "", "Shapes of `wrong_shape`: " + ", ".join(f"`{shape}`" for shape in SHAPES) + "."]
 
 
 def mixed_fates(mix: str, fleet: Fleet, seed: int) -> dict[str, str]:
@@ -82,9 +78,8 @@ def token_for(purpose: str, seed: int) -> str:
 def main() -> int:
     parser = make_parser()
     arguments = parser.parse_args()
-    described = describe(arguments)
-    if described:
-        print("\n".join(described))
+    if arguments.describe:
+        print("\n".join(describe()))
         return 0
     clock = Clock()
     fleet = make_fleet(arguments.routers, arguments.seed, clock.now())

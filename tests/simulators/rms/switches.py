@@ -162,7 +162,7 @@ class Switches:
     csv_running_rows: str = switch("present", "A", "routers still running are in the list, or are not", ("present", "absent"))
 
     # Means of testing
-    faults: list[dict[str, Any]] = switch([], "test", "faults on the wire, see --describe-faults; a change replaces all")  # noqa: RUF009
+    faults: list[dict[str, Any]] = switch([], "test", "faults on the wire, see --describe; a change replaces all")  # noqa: RUF009
     log_bodies: bool = switch(False, "test", "the log keeps bodies of requests and answers, passwords included")
 
 
