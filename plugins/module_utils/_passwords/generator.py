@@ -67,7 +67,8 @@ class _Language:
         numbers: dict[tuple[int, _Run], int] = {(0, _NO_RUN): 0}
         states = [(0, _NO_RUN)]
         self._exits: list[list[tuple[str, int]]] = []
-        for seen, run in states:  # grows while it is walked
+        while len(self._exits) < len(states):
+            seen, run = states[len(self._exits)]
             exits: dict[tuple[int, _Run], str] = {}
             for bit, (name, characters) in enumerate(alphabets):
                 for character in characters:
