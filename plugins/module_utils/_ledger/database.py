@@ -1,0 +1,234 @@
+# Copyright (c) 2026, keyturn.devices contributors
+# GNU General Public License v3.0 or later (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The database under the ledger: SQLite or PostgreSQL, one way to begin a transaction, one way to tell what went wrong."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
+
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger.errors import LedgerError
+
+try:
+    import sqlalchemy as sa
+    import sqlalchemy.exc
+    import sqlalchemy.pool
+except ImportError:
+    pass  # schema.HAS_SQLALCHEMY tells
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection, Engine
+    from sqlalchemy.engine.url import URL
+
+# How long to wait for another run's transaction, in seconds. A batch of 10,000 devices takes a few.
+LOCK_TIMEOUT = 60
+CONNECT_TIMEOUT = 10
+_WRITES = "keyturn_writes"
+
+# What a database may say, and what it means to the one who has to act. SQLite tells by text, PostgreSQL by SQLSTATE.
+_SQLITE_ERRORS = (
+    ("full", "database or disk is full"),
+    ("locked", "is locked"),
+    ("read_only", "readonly database"),
+    ("not_a_ledger", "file is not a database"),
+    ("corrupt", "malformed"),
+    ("permission", "unable to open database file"),
+)
+_POSTGRESQL_ERRORS = (
+    ("full", re.compile("53100|54000")),
+    ("locked", re.compile("55P03|40P01|40001|57014")),
+    ("read_only", re.compile("25006")),
+    ("permission", re.compile("42501")),
+    ("refused", re.compile("28...|3D000")),
+    ("unreachable", re.compile("08...|53300|57P0.")),
+)
+_ADVICE = {
+    "full": "There is no room left for the ledger. Nothing was changed. Make room, then run again.",
+    "locked": f"Another run holds the ledger, for more than {LOCK_TIMEOUT} s. Nothing was changed. Run again when it is done.",
+    "read_only": "The ledger is read-only. Nothing was changed. Make it writable (for SQLite its folder too), then run again.",
+    "not_a_ledger": "This is not a ledger. Nothing was changed. Check ledger_url.",
+    "corrupt": "The database says that it is damaged. Nothing was changed. Keep a copy of it, then restore the ledger from a backup.",
+    "permission": "This user may not use the ledger. Nothing was changed. Check owner and mode of file and folder, or the role's grants.",
+    "refused": "The database server refuses this user, password or database name. Nothing was changed. Check ledger_url.",
+    "unreachable": "The connection to the database server failed. Whether the last change arrived is told by running again, which is safe.",
+    "database": "The database refused. Nothing was changed.",
+}
+
+
+class Database:
+    """One ledger's database. C(url): C(None) for one in memory that is forgotten with the object."""
+
+    def __init__(self, url: str | None, clock: Callable[[], float] | None = None) -> None:
+        self._clock = clock
+        self.path: str | None = None
+        self.is_postgresql = False
+        if url is None:
+            self.label = "an empty ledger in memory"
+            self.engine = self._sqlite_engine(sa.URL.create("sqlite"), poolclass=sa.pool.StaticPool)
+            return
+        parsed = _parsed(url)
+        if parsed.get_backend_name() == "sqlite":
+            self.path = os.path.abspath(os.path.expanduser(str(parsed.database)))
+            self.label = f"the ledger file {self.path}"
+            self.engine = self._sqlite_engine(sa.URL.create("sqlite", database=self.path), poolclass=sa.pool.NullPool)
+        else:
+            self.is_postgresql = True
+            self.label = f"the ledger in database {parsed.database or ''} on {parsed.host or 'the local socket'}"
+            self.engine = self._postgresql_engine(parsed)
+
+    def close(self) -> None:
+        """Give back every connection."""
+        self.engine.dispose()
+
+    def is_missing(self) -> bool:
+        """True for an SQLite file that is not there, or holds nothing yet because its maker was stopped."""
+        return self.path is not None and (not os.path.exists(self.path) or os.path.getsize(self.path) == 0)
+
+    def prepare_file(self) -> None:
+        """Make the file of a new SQLite ledger, readable by its owner alone from its first byte. SQLite gives its journal the same mode.
+
+        A file that is there is narrowed to its owner when it is ours.
+        """
+        if self.path is None:
+            return
+        failure: LedgerError | None = None
+        try:
+            try:
+                handle = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+            except FileExistsError:
+                status = os.stat(self.path)
+                if status.st_uid == os.geteuid() and stat.S_IMODE(status.st_mode) & 0o077:
+                    os.chmod(self.path, 0o600)
+                return
+            try:
+                os.fchmod(handle, 0o600)  # Whatever the umask took away.
+            finally:
+                os.close(handle)
+        except FileNotFoundError:
+            failure = LedgerError("no_folder", f"There is no folder for {self.label}. Make it, or correct ledger_url.")
+        except PermissionError:
+            failure = LedgerError("permission", f"{self.label}: {_ADVICE['permission']}")
+        except OSError as error:
+            failure = LedgerError("file", f"{self.label} cannot be made: {error.strerror}.")
+        if failure:
+            raise failure
+
+    @contextmanager
+    def begin(self, write: bool) -> Iterator[Connection]:
+        """One transaction. A writing one holds the SQLite file from its start; a reading one sees one moment of the ledger throughout.
+
+        Commits at the end, rolls back on an exception; what the database says becomes a LedgerError without SQL or parameters.
+        """
+        failure: LedgerError | None = None
+        try:
+            with self.engine.connect() as connection:
+                if self.is_postgresql:
+                    level = "READ COMMITTED" if write else "REPEATABLE READ"
+                    connection = connection.execution_options(isolation_level=level, postgresql_readonly=not write)
+                else:
+                    connection = connection.execution_options(**{_WRITES: write})
+                with connection.begin():
+                    yield connection
+        except sa.exc.SQLAlchemyError as error:
+            failure = self._understood(error)
+        if failure:
+            raise failure
+
+    def now(self, connection: Connection) -> float:
+        """Seconds since the epoch: the server's clock where several runners share one, else this host's."""
+        if self._clock is not None:
+            return self._clock()
+        if self.is_postgresql:
+            return float(connection.exec_driver_sql("SELECT extract(epoch FROM clock_timestamp())").scalar_one())
+        return time.time()
+
+    def _sqlite_engine(self, url: URL, poolclass: type[sa.pool.Pool]) -> Engine:
+        engine = sa.create_engine(url, hide_parameters=True, poolclass=poolclass, connect_args={"timeout": LOCK_TIMEOUT})
+
+        @sa.event.listens_for(engine, "connect")
+        def prepare(connection: Any, _record: object) -> None:
+            connection.isolation_level = None  # The driver's own idea of when to begin is switched off; ours is below.
+            cursor = connection.cursor()
+            # EXTRA is FULL and also syncs the folder when the journal goes: a commit is a commit, also after a power cut.
+            for pragma in ("synchronous=EXTRA", "foreign_keys=ON", "trusted_schema=OFF"):
+                cursor.execute(f"PRAGMA {pragma}")
+            cursor.close()
+
+        @sa.event.listens_for(engine, "begin")
+        def begin(connection: Connection) -> None:
+            # IMMEDIATE: of two writers the second waits here, instead of failing in the middle.
+            connection.exec_driver_sql("BEGIN IMMEDIATE" if connection.get_execution_options().get(_WRITES) else "BEGIN")
+
+        return engine
+
+    def _postgresql_engine(self, url: URL) -> Engine:
+        failure: LedgerError
+        try:
+            return sa.create_engine(
+                url,
+                hide_parameters=True,
+                poolclass=sa.pool.NullPool,
+                connect_args={
+                    "connect_timeout": CONNECT_TIMEOUT,
+                    "application_name": "keyturn.devices",
+                    "options": f"-c lock_timeout={LOCK_TIMEOUT * 1000}",
+                },
+            )
+        except ImportError:
+            failure = LedgerError("library", "A ledger on PostgreSQL needs the Python library psycopg: pip install 'psycopg[binary]'.")
+        raise failure
+
+    def _understood(self, error: sa.exc.SQLAlchemyError) -> LedgerError:
+        origin = getattr(error, "orig", None)
+        state = getattr(origin, "sqlstate", None) or ""
+        reason = "database"
+        if self.is_postgresql:
+            reason = next((name for name, states in _POSTGRESQL_ERRORS if states.fullmatch(state)), reason)
+            if reason == "database" and not state and isinstance(error, sa.exc.OperationalError):
+                # libpq gives no SQLSTATE to what goes wrong before the server speaks; only its text tells a refusal.
+                refusals = ("authentication failed", "does not exist", "no pg_hba.conf entry", "no password supplied")
+                reason = "refused" if any(part in str(origin) for part in refusals) else "unreachable"
+        else:
+            text = str(origin)
+            reason = next((name for name, part in _SQLITE_ERRORS if part in text), reason)
+        detail = "" if reason != "database" else f" ({type(origin or error).__name__}{f' {state}' if state else ''})"
+        return LedgerError(reason, f"{self.label}: {_ADVICE[reason]}{detail}")
+
+
+def password_of_url(url: str) -> list[str]:
+    """The secrets inside a ledger URL, as written and as meant."""
+    password = urlsplit(url).netloc.rpartition("@")[0].partition(":")[2]
+    return [password, unquote(password)] if password else []
+
+
+def absolute_url(url: str, folder: str) -> str:
+    """The same URL; a relative SQLite path is taken from this folder."""
+    match = re.fullmatch(r"(sqlite(?:\+pysqlite)?:///)([^/:~].*)", url)
+    return f"{match[1]}{os.path.join(os.path.abspath(folder), match[2])}" if match else url
+
+
+def _parsed(url: str) -> URL:
+    try:
+        parsed = sa.make_url(url)
+    except (sa.exc.ArgumentError, ValueError):
+        parsed = None
+    if parsed is None:  # Raised out here, because the caught error quotes the URL.
+        raise LedgerError("invalid_url", "ledger_url must be a URL such as sqlite:///path or postgresql+psycopg://user@host/database.")
+    if parsed.drivername in ("sqlite", "sqlite+pysqlite"):
+        if not parsed.database or parsed.database == ":memory:" or parsed.database.startswith("file:") or parsed.query:
+            raise LedgerError("invalid_url", "ledger_url must name a file and nothing else: sqlite:///path.")
+        return parsed
+    if parsed.drivername in ("postgresql", "postgresql+psycopg"):
+        if {"password", "sslpassword"} & set(parsed.query):
+            # Such a password would not be known as a secret to what masks URLs.
+            raise LedgerError("invalid_url", "A password in ledger_url must stand before the @ (user:password@host), not among parameters.")
+        return parsed.set(drivername="postgresql+psycopg")
+    raise LedgerError("invalid_url", "ledger_url must begin with sqlite:/// or postgresql+psycopg://.")
