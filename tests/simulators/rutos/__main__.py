@@ -12,6 +12,7 @@ import contextlib
 import json
 import os
 import random
+import resource
 import signal
 import sys
 import tempfile
@@ -24,7 +25,7 @@ from aiohttp import web
 from simulators.kit.clock import Clock
 from simulators.kit.process import READY
 from simulators.kit.server import CONTROL
-from simulators.kit.switches import add_arguments, from_arguments
+from simulators.kit.switches import add_arguments, from_arguments, table
 
 from .certificates import KINDS, Certificate, make_certificate
 from .control import Control
@@ -55,6 +56,7 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument("--seed", type=int, default=0, help="of serials' passwords, ids and tokens (default: 0)")
     result.add_argument("--first-serial", type=int, default=1100000001, help="(default: 1100000001)")
     result.add_argument("--scheme", choices=("https", "http", "both"), default="https", help="both: a redirecting HTTP port too")
+    result.add_argument("--ssh", action=argparse.BooleanOptionalAction, default=False, help="an SSH port per router too (needs asyncssh)")
     result.add_argument("--certificate", choices=KINDS, default="good", help="fault of the certificate (default: good)")
     result.add_argument("--certificate-per-router", action=argparse.BooleanOptionalAction, default=False, help="one each, not one for all")
     result.add_argument("--host", default="127.0.0.1", help="address of all ports (default: 127.0.0.1)")
@@ -62,6 +64,7 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument("--control-port", type=int, default=0, help="(default: a free one)")
     result.add_argument("--folder", type=Path, help="for the certificates (default: a temporary one)")
     result.add_argument("--exit-with-parent", action="store_true", help="end when standard input closes, so that nothing outlives a test")
+    result.add_argument("--describe", action="store_true", help="print the switches as a table and end")
     add_arguments(result, Switches)
     return result
 
@@ -77,8 +80,6 @@ def make_routers(arguments: argparse.Namespace, clock: Clock) -> list[Router]:
         generator = random.Random(f"{arguments.seed}/{serial}")
         password = make_password(generator)
         model = given.get("model", models[number % len(models)])
-        if model not in MODELS:
-            raise ValueError(f"{model} is not one of {', '.join(MODELS)}")
         routers.append(
             Router(
                 serial=serial,
@@ -133,6 +134,25 @@ def open_doors(arguments: argparse.Namespace, fleet: Fleet, folder: Path) -> lis
     return listing
 
 
+async def open_ssh(arguments: argparse.Namespace, fleet: Fleet, listing: list[dict[str, Any]]) -> None:
+    """Add to every entry of the listing its `ssh_port` and the host key as a known_hosts file wants it."""
+    import asyncssh
+
+    from .ssh import listen
+
+    key = asyncssh.generate_private_key("ssh-ed25519")
+    for entry in listing:
+        port = await listen(fleet.servers[entry["serial"]].router, fleet.log, arguments.host, 0, key)
+        public = key.export_public_key().decode().strip()
+        entry |= {"ssh_port": port, "ssh_known_host": f"[{arguments.host}]:{port} {public}"}
+
+
+def raise_file_limit() -> None:
+    """A fleet needs more sockets than the usual 1024 files of a process."""
+    _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
 async def serve(arguments: argparse.Namespace, folder: Path) -> None:
     loop = asyncio.get_running_loop()
     ended = asyncio.Event()
@@ -141,6 +161,8 @@ async def serve(arguments: argparse.Namespace, folder: Path) -> None:
     clock = Clock()
     fleet = Fleet(make_routers(arguments, clock), clock, Switchboard(from_arguments(Switches, arguments)))
     listing = open_doors(arguments, fleet, folder)
+    if arguments.ssh:
+        await open_ssh(arguments, fleet, listing)
     # Again, now that there are doors: a router may start unreachable.
     fleet.look_at_doors()
     runner = web.AppRunner(Control(fleet, listing).application(), access_log=None)
@@ -160,6 +182,10 @@ async def serve(arguments: argparse.Namespace, folder: Path) -> None:
 
 def main(words: Sequence[str] | None = None) -> int:
     arguments = parser().parse_args(words)
+    if arguments.describe:
+        print("\n".join(table(Switches)))
+        return 0
+    raise_file_limit()
     with contextlib.ExitStack() as stack:
         if arguments.folder:
             arguments.folder.mkdir(parents=True, exist_ok=True)

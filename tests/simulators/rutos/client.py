@@ -33,6 +33,8 @@ class SimulatedRouter:
     ca: str | None
     fingerprint: str | None
     http_url: str | None = None
+    ssh_port: int | None = None
+    ssh_known_host: str | None = None
 
 
 class RutosSimulator:

@@ -18,14 +18,8 @@ PRESETS = {
     "07.18": "07.18.2",
     "07.21": "07.21.1",
 }
-#: model: (prefix of the firmware text, product code)
-MODELS = {
-    "RUTX50": ("RUTX", "RUTX50000000"),
-    "RUTX11": ("RUTX", "RUTX11000000"),
-    "RUT241": ("RUT2M", "RUT241000000"),
-    "RUT950": ("RUT9", "RUT950000000"),
-    "TRB140": ("TRB1", "TRB140000000"),
-}
+#: Model: prefix of its firmware text.
+MODELS = {"RUTX50": "RUTX", "RUTX11": "RUTX", "RUT241": "RUT2M", "RUT950": "RUT9", "TRB140": "TRB1"}
 
 
 @dataclass(frozen=True)
@@ -42,7 +36,9 @@ class Firmware:
         found = re.search(r"(?:^|_00\.)(\d\d)\.(\d\d)(?:\.\d+)*$", version)
         if found is None:
             raise ValueError(f"{wanted} is neither a firmware preset ({', '.join(PRESETS)}) nor a version such as 07.06.20")
-        text = version if "_R_" in version else f"{MODELS[model][0]}_R_00.{version}"
+        if "_R_" not in version and model not in MODELS:
+            raise ValueError(f"{model} is not one of {', '.join(MODELS)}, so its firmware must be a whole text")
+        text = version if "_R_" in version else f"{MODELS[model]}_R_00.{version}"
         return cls(text, (int(found[1]), int(found[2])))
 
     def since(self, minor: int) -> bool:

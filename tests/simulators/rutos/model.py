@@ -15,7 +15,7 @@ from typing import Any
 
 from simulators.kit.clock import Clock
 
-from .firmware import MODELS, Firmware
+from .firmware import Firmware
 from .switches import Switches
 
 DAY = 86400.0
@@ -111,7 +111,7 @@ class Router:
 
     @property
     def product_code(self) -> str:
-        return MODELS[self.model][1]
+        return f"{self.model}000000"
 
     # --- passwords -------------------------------------------------------------------------------------------------------------
 

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import ssl
 import subprocess
@@ -15,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import asyncssh
 import pytest
 import requests
 
@@ -177,8 +179,8 @@ def test_faults_aim_at_one_request_of_one_router(simulator: RutosSimulator) -> N
 
 def test_answers_can_be_late_and_slow(simulator: RutosSimulator) -> None:
     router = simulator.routers[0]
-    for switches in ({"latency_ms": 300.0}, {"latency_ms": 0.0, "slow_answer": 0.3}):
-        simulator.set(**switches)
+    for latency, slowness in ((300.0, 0.0), (0.0, 0.3)):
+        simulator.set(latency_ms=latency, slow_answer=slowness)
         began = time.monotonic()
         assert log_in(router).json()["success"] is True
         assert time.monotonic() - began >= 0.29
@@ -212,9 +214,9 @@ def test_certificates_are_self_signed_and_their_fingerprint_is_told() -> None:
         assert first.ca is not None
         assert first.fingerprint != second.fingerprint
         assert requests.get(f"{first.url}/api/unauthorized/status", verify=first.ca, timeout=5).status_code == 200
-        for untrusting in ({"verify": second.ca}, {}):
+        for authority in (second.ca, True):
             with pytest.raises(requests.exceptions.SSLError):
-                requests.get(f"{first.url}/api/unauthorized/status", timeout=5, **untrusting)
+                requests.get(f"{first.url}/api/unauthorized/status", timeout=5, verify=authority)
         certificate = ssl.get_server_certificate((first.host, first.port))
         assert certificate == Path(first.ca).read_text()
 
@@ -275,3 +277,65 @@ def test_help_tells_every_switch_with_its_grade() -> None:
     text = run("--help").stdout
     assert "--wrong-current-counts" in text
     assert "[A] a wrong current_password" in " ".join(text.split())
+
+
+# --- SSH -----------------------------------------------------------------------------------------------------------------------------
+
+
+def ssh(router: SimulatedRouter, command: str, typed: str, password: str | None = None, user: str = "root") -> tuple[int | None, str]:
+    """Run one command over SSH; -1 where the log-in was refused."""
+
+    async def session() -> tuple[int | None, str]:
+        known = asyncssh.import_known_hosts(router.ssh_known_host or "")
+        secret = router.password if password is None else password
+        try:
+            async with asyncssh.connect(router.host, router.ssh_port or 0, username=user, password=secret, known_hosts=known) as connection:
+                ended = await connection.run(command, input=typed, stderr=asyncssh.STDOUT)
+                return ended.exit_status, str(ended.stdout)
+        except asyncssh.PermissionDenied:
+            return -1, ""
+
+    return asyncio.run(session())
+
+
+@pytest.fixture(scope="module")
+def ssh_fleet() -> Iterator[RutosSimulator]:
+    with RutosSimulator(routers=3, firmware=["07.05", "07.12", "07.15"], scheme="http", ssh=True) as simulator:
+        yield simulator
+
+
+def test_passwd_knows_the_policy_from_07_11_and_changes_one_account(ssh_fleet: RutosSimulator) -> None:
+    for router, expected in zip(ssh_fleet.routers, (0, 1, 1), strict=True):
+        status, text = ssh(router, "passwd root", "weak\nweak\n")
+        assert status == expected
+        assert expected == 0 or "Bad password: Password is too short. Minimum length is 8 characters." in text
+        working = "weak" if expected == 0 else router.password
+        assert ssh(router, "passwd root", f"{NEW}\n{NEW}\n", working)[0] == 0
+        truth = ssh_fleet.truth(router.serial)
+        assert (truth["root_password"], truth["password"]) == (NEW, router.password)
+        assert "Password is the same" in ssh(router, "passwd", f"{NEW}\n{NEW}\n", NEW)[1]
+        ssh_fleet.change(router.serial, factory_reset=True)
+
+
+def test_chpasswd_asks_no_policy_and_keeps_the_first_login(ssh_fleet: RutosSimulator) -> None:
+    router = ssh_fleet.routers[2]
+    ssh_fleet.change(router.serial, factory_reset=True)
+    assert ssh(router, "chpasswd", "root:we:ak\nadmin:we:ak\n")[0] == 0
+    truth = ssh_fleet.truth(router.serial)
+    assert (truth["root_password"], truth["password"], truth["first_login"]) == ("we:ak", "we:ak", True)
+    ssh_fleet.change(router.serial, factory_reset=True)
+
+
+def test_admin_may_use_ssh_from_07_14(ssh_fleet: RutosSimulator) -> None:
+    statuses = [ssh(router, "mnf_info --sn", "", user="admin") for router in ssh_fleet.routers]
+    assert statuses == [(-1, ""), (-1, ""), (0, f"{ssh_fleet.routers[2].serial}\n")]
+
+
+def test_wrong_ssh_log_ins_count_towards_the_same_block(ssh_fleet: RutosSimulator) -> None:
+    router = ssh_fleet.routers[1]
+    ssh_fleet.set(lockout_attempts=2)
+    ssh_fleet.change(router.serial, unblock=True)
+    assert ssh(router, "passwd", "", "wrong")[0] == -1
+    assert log_in(router, "wrong").status_code == 401
+    assert log_in(router).json()["errors"][0]["error"] == "Login failed"
+    ssh_fleet.change(router.serial, unblock=True)
