@@ -14,7 +14,7 @@ import time
 
 from tools import steps
 from tools.environments import Environment, install_system_packages, prepare
-from tools.places import CACHE, CHECKOUT, Trouble, environment
+from tools.places import CACHE, CHECKOUT, COLLECTIONS, Trouble, environment
 from tools.runner import Runner, Step
 
 UNIT, INTEGRATION = "tests/unit", "tests/integration"
@@ -43,6 +43,8 @@ def test(arguments: list[str]) -> int:
     print(f"== environments: ready ({time.monotonic() - started:.0f} s): {'; '.join(map(str, environments))}", flush=True)
     checks = [steps.lint(main_one), steps.build(main_one), steps.molecule(main_one)]
     checks += [steps.sanity(each) for each in _ends(environments)]
+    if len(environments) > 1:
+        checks.append(steps.unit_on(environments[-1]))
     return _run([steps.pytest_run(main_one, [UNIT, INTEGRATION], arguments)], checks)
 
 
@@ -90,7 +92,7 @@ def format_(_arguments: list[str]) -> int:
 
 
 def demo(arguments: list[str]) -> int:
-    return _script("tests/demo/demo.py", arguments)
+    return _script("tests/demo/demo.py", arguments, users_own=any(argument.startswith("--inventory") for argument in arguments))
 
 
 def bench(arguments: list[str]) -> int:
@@ -117,14 +119,18 @@ def _run(*lanes: list[Step]) -> int:
     return 0 if Runner().run(lanes) else 1
 
 
-def _script(path: str, arguments: list[str]) -> int:
-    """Hand over to a script in the main environment, with the terminal and its signals."""
+def _script(path: str, arguments: list[str], users_own: bool = False) -> int:
+    """Hand over to a script in the main environment, with the terminal and its signals. `users_own`: it works on the user's devices."""
     main_one = prepare()[0]
-    changes = {"ANSIBLE_COLLECTIONS_PATH": str(CACHE / "collections"), "PYTHONPATH": str(CHECKOUT / "tests")}
+    others = os.environ.get("ANSIBLE_COLLECTIONS_PATH") if users_own else None
+    changes = {
+        "ANSIBLE_COLLECTIONS_PATH": os.pathsep.join(filter(None, [str(COLLECTIONS), others])),
+        "PYTHONPATH": str(CHECKOUT / "tests"),
+    }
     os.chdir(CHECKOUT)
     sys.stdout.flush()
     python = str(main_one.bin / "python")
-    os.execve(python, [python, path, *arguments], environment(changes, main_one.bin))
+    os.execve(python, [python, path, *arguments], environment(changes, main_one.bin, users_own))
 
 
 TARGETS = {

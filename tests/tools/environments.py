@@ -7,7 +7,7 @@
 - `main`: the newest ansible-core this machine's Pythons can carry, what the plugins import, and what tests and simulators need.
   The checkers (linters, molecule, documentation) are a second layer on it, so that the demo need not wait for them.
 - `core-<series>`: one per older ansible-core, with the plugins' requirements only. The oldest one gets the oldest releases that
-  requirements.txt allows: a lower bound nobody runs is a guess.
+  requirements.txt allows, and what the unit tests need: a lower bound nobody runs is a guess.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tools.places import CACHE, CHECKOUT, LOGS, Trouble, run
+from tools.places import CACHE, CHECKOUT, LOGS, Trouble, link_collection, run
 from tools.pythons import CORES, Core, Pairing, Python, find_pythons, pair
 
 RUNTIME = CHECKOUT / "requirements.txt"
@@ -102,7 +102,7 @@ def prepare(checkers: bool = False, matrix: bool = False) -> list[Environment]:
 
     `checkers` adds the checkers' layer to the main one, `matrix` makes those of the older ansible-cores too.
     """
-    CACHE.mkdir(exist_ok=True)
+    link_collection()
     with _only_one():
         found = pairings()
         if matrix:
@@ -126,10 +126,21 @@ def _make(pairing: Pairing, found: Sequence[Pairing], checkers: bool) -> Environ
         _layer(environment, "base", [pinned, "-r", str(RUNTIME), "-r", str(TESTS)])
         if checkers:
             _layer(environment, "checkers", [pinned, "-r", str(CHECKERS), "-c", str(TESTS)])
+    elif pairing is found[-1]:
+        _layer(environment, "base", [pinned, "-r", str(RUNTIME), "-c", str(OLDEST)])
+        _layer(environment, "tests", [pinned, "-r", str(_tests_without_bounds()), "-c", str(OLDEST)])
     else:
-        constraints = OLDEST if pairing is found[-1] else TESTS
-        _layer(environment, "base", [pinned, "-r", str(RUNTIME), "-c", str(constraints)])
+        _layer(environment, "base", [pinned, "-r", str(RUNTIME), "-c", str(TESTS)])
     return environment
+
+
+def _tests_without_bounds() -> Path:
+    """The tests' requirements without what the oldest environment has in an older release."""
+    older = {line.split("==")[0] for line in OLDEST.read_text(encoding="utf-8").splitlines() if "==" in line}
+    lines = TESTS.read_text(encoding="utf-8").splitlines()
+    kept = CACHE / "requirements-test-oldest.txt"
+    kept.write_text("\n".join(line for line in lines if line.split("==")[0] not in older) + "\n", encoding="utf-8")
+    return kept
 
 
 def _layer(environment: Environment, name: str, arguments: list[str]) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 CHECKOUT = Path(__file__).resolve().parents[2]
 CACHE = CHECKOUT / ".cache"
 LOGS = CACHE / "logs"
+COLLECTIONS = CACHE / "collections"  # what ANSIBLE_COLLECTIONS_PATH names: the checkout itself, under the path Ansible wants
 NAMESPACE, NAME = "keyturn", "devices"
 
 
@@ -21,10 +22,28 @@ class Trouble(Exception):
     """Something a person has to know; its text is all they need."""
 
 
-def environment(changes: Mapping[str, str] | None = None, bin_folder: Path | None = None) -> dict[str, str]:
-    """This process's environment for a child: no virtual environment of the caller's, no Ansible settings of the user's."""
-    kept = {name: value for name, value in os.environ.items() if name not in ("VIRTUAL_ENV", "PYTHONHOME", "PYTHONPATH")}
-    kept = {name: value for name, value in kept.items() if not name.startswith(("ANSIBLE_", "MAKE", "MFLAGS"))}
+def link_collection() -> None:
+    """Give Python and Ansible the path ansible_collections/keyturn/devices, as a link to this checkout, wherever that is moved."""
+    link = COLLECTIONS / "ansible_collections" / NAMESPACE / NAME
+    link.parent.mkdir(parents=True, exist_ok=True)
+    target = os.path.relpath(CHECKOUT, link.parent)
+    if link.is_symlink() and os.readlink(link) == target:
+        return
+    # Put in place at one stroke: somebody may be reading through the old one.
+    fresh = link.with_name(f"{NAME}.{os.getpid()}")
+    fresh.symlink_to(target, target_is_directory=True)
+    fresh.replace(link)
+
+
+def environment(changes: Mapping[str, str] | None = None, bin_folder: Path | None = None, users_own: bool = False) -> dict[str, str]:
+    """This process's environment for a child, without a virtual environment of the caller's.
+
+    Ansible's settings are left out too, so that a check does not depend on whose machine it runs on; `users_own` keeps them.
+    """
+    left_out = ("VIRTUAL_ENV", "PYTHONHOME", "PYTHONPATH", "MAKEFLAGS", "MAKELEVEL", "MFLAGS")
+    kept = {name: value for name, value in os.environ.items() if name not in left_out}
+    if not users_own:
+        kept = {name: value for name, value in kept.items() if not name.startswith("ANSIBLE_")}
     kept["PYTHONUTF8"] = "1"
     kept.setdefault("LC_ALL", "C.UTF-8")
     if bin_folder is not None:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tools.environments import Environment
-from tools.places import CACHE, CHECKOUT, NAME, NAMESPACE, Trouble
+from tools.places import CACHE, CHECKOUT, COLLECTIONS, NAME, NAMESPACE, Trouble
 from tools.pythons import find_pythons
 from tools.runner import Command, Step
 from tools.trees import collection_in, copy
@@ -127,6 +127,16 @@ def pytest_run(main: Environment, folders: Sequence[str], extra: Sequence[str]) 
     return Step("tests", commands, live=True)
 
 
+def unit_on(environment: Environment) -> Step:
+    """The unit tests once more, on the oldest ansible-core with the oldest libraries that are promised to do."""
+
+    def commands() -> Sequence[Command]:
+        pytest = ["python", "-m", "pytest", "-q", "-o", f"cache_dir={CACHE / 'pytest-oldest'}", "tests/unit"]
+        return [Command(pytest, env=_simulator_paths(), bin=environment.bin)]
+
+    return Step(f"unit-{environment.core.series}", commands)
+
+
 def molecule(main: Environment) -> Step:
     """The roles' scenarios, with the simulators they need started by the default one."""
 
@@ -200,7 +210,7 @@ def _plugins(here: Path) -> dict[str, list[str]]:
 
 
 def _simulator_paths() -> dict[str, str]:
-    return {"ANSIBLE_COLLECTIONS_PATH": str(CACHE / "collections"), "PYTHONPATH": str(CHECKOUT / "tests")}
+    return {"ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS), "PYTHONPATH": str(CHECKOUT / "tests")}
 
 
 def _version() -> str:

@@ -1,0 +1,26 @@
+# Copyright (c) 2026, keyturn.devices contributors
+# GNU General Public License v3.0 or later (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Fixtures of the integration tests."""
+
+from __future__ import annotations
+
+import pytest
+
+from integration.cores import Core, cores
+
+CORES = cores()
+
+
+@pytest.fixture(params=CORES, ids=lambda core: f"core-{core.series}")
+def core(request: pytest.FixtureRequest) -> Core:
+    """Each ansible-core there is: a test that asks for it runs on all of them."""
+    each: Core = request.param
+    return each
+
+
+@pytest.fixture(scope="session")
+def newest_core() -> Core:
+    """The newest ansible-core only: for what does not depend on the release."""
+    return CORES[0]
