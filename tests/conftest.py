@@ -10,20 +10,10 @@ import os
 import sys
 from pathlib import Path
 
-CHECKOUT = Path(__file__).resolve().parent.parent
-COLLECTIONS = CHECKOUT / ".cache" / "collections"
+sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-
-def link_collection() -> None:
-    """Give Python and Ansible the path ansible_collections/keyturn/devices, as a link to this checkout."""
-    link = COLLECTIONS / "ansible_collections" / "keyturn" / "devices"
-    link.parent.mkdir(parents=True, exist_ok=True)
-    if not link.is_symlink():
-        link.symlink_to(CHECKOUT, target_is_directory=True)
-    os.environ["ANSIBLE_COLLECTIONS_PATH"] = str(COLLECTIONS)
-    for folder in (str(COLLECTIONS), str(CHECKOUT / "tests")):
-        if folder not in sys.path:
-            sys.path.insert(0, folder)
-
+from tools.places import COLLECTIONS, link_collection
 
 link_collection()
+sys.path.insert(0, str(COLLECTIONS))
+os.environ["ANSIBLE_COLLECTIONS_PATH"] = str(COLLECTIONS)
