@@ -38,7 +38,7 @@ attributes:
       - This module changes nothing.
 """
 
-    ACTIONGROUP_RMS = r"""
+    ACTION_GROUP_RMS = r"""
 options: {}
 attributes:
   action_group:
@@ -48,7 +48,7 @@ attributes:
       - keyturn.devices.rms
 """
 
-    ACTIONGROUP_LEDGER = r"""
+    ACTION_GROUP_LEDGER = r"""
 options: {}
 attributes:
   action_group:

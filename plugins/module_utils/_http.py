@@ -32,16 +32,19 @@ except ImportError:
     if not TYPE_CHECKING:
         AuthBase = HTTPAdapter = HTTPConnection = HTTPSConnection = object
 
-HTTP_ARGUMENTS: dict[str, Any] = {
-    "validate_certs": {"type": "bool", "default": True},
-    "ca_path": {"type": "path"},
-    "timeout": {"type": "int", "default": 30},
-}
-
 # A listing of ten thousand routers is about 30 MB; nothing a device or a vendor says in one reply is longer than this.
 _MOST_BYTES = 256 * 1024 * 1024
 _PIECE = 64 * 1024
 _USER_AGENT = "keyturn.devices"
+
+
+def http_argument_spec() -> dict[str, Any]:
+    """The options of everything that speaks HTTP, for an AnsibleModule."""
+    return {
+        "validate_certs": {"type": "bool", "default": True},
+        "ca_path": {"type": "path"},
+        "timeout": {"type": "int", "default": 30},
+    }
 
 
 class HttpFault(Exception):
@@ -91,7 +94,7 @@ class _Journal:
 def _journalled(base: type[Any], journal: _Journal) -> type[Any]:
     """A connection class that notes the moment from which a request may have reached the other side."""
 
-    class Journalled(base):  # type: ignore[misc]
+    class Journalled(base):
         def connect(self) -> None:
             try:
                 super().connect()

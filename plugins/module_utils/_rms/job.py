@@ -1,0 +1,231 @@
+# Copyright (c) 2026, keyturn.devices contributors
+# GNU General Public License v3.0 or later (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Passwords set through RMS, from the options of a task to its result."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from ansible_collections.keyturn.devices.plugins.module_utils._passwords.csv_file import CsvError, read_password_csv
+from ansible_collections.keyturn.devices.plugins.module_utils._passwords.floors import floor_for
+from ansible_collections.keyturn.devices.plugins.module_utils._passwords.policy import PasswordPolicy, violations
+from ansible_collections.keyturn.devices.plugins.module_utils._redact import ModuleFailure, Redactor
+from ansible_collections.keyturn.devices.plugins.module_utils._rms.client import RmsClient, RmsFault, status_url
+from ansible_collections.keyturn.devices.plugins.module_utils._rms.deposit import Deposit, DepositError
+from ansible_collections.keyturn.devices.plugins.module_utils._rms.devices import Router, find_routers
+from ansible_collections.keyturn.devices.plugins.module_utils._rms.generated import collect_passwords, generate_passwords
+from ansible_collections.keyturn.devices.plugins.module_utils._rms.options import rms_client
+from ansible_collections.keyturn.devices.plugins.module_utils._rms.outcomes import Target, summary
+from ansible_collections.keyturn.devices.plugins.module_utils._rms.passwords import (
+    RISKY_IN_CSV,
+    SET,
+    UPLOAD,
+    generate_request,
+    not_sent,
+    set_passwords,
+)
+
+_SHOWN = 5
+_WOULD_CHANGE = "The password would be changed."
+_WOULD_FETCH = "The list with its password would be looked for and fetched."
+
+
+class BadInput(Exception):
+    """The task cannot be carried out as it is written; nothing that changes was sent."""
+
+
+@dataclass
+class _Job:
+    """One task. What is known of it so far is what the module returns, however it ends."""
+
+    options: Mapping[str, Any]
+    redactor: Redactor
+    check_mode: bool
+    warn: Callable[[str], None]
+    targets: list[Target] = field(default_factory=list)
+    client: RmsClient | None = None
+    fault: RmsFault | None = None
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    def run(self) -> dict[str, Any]:
+        """The result; ModuleFailure, with the same in it, when the task has failed."""
+        message = ""
+        try:
+            self._work()
+        except (BadInput, CsvError, DepositError) as problem:
+            self.fault = RmsFault("bad_input", str(problem))
+        except RmsFault as problem:
+            self.fault = problem
+        if self.fault is not None:
+            not_sent(self.targets, self.fault)
+            message = self.fault.message
+        result = self._result()
+        bad = result["summary"]["failed"] + result["summary"]["unknown"]
+        if self.fault is None and bad and self.options["on_device_failure"] == "fail" and not self.check_mode:
+            message = _failure_message(result)
+        if message:
+            raise ModuleFailure(message, **result, **({"reason": self.fault.reason} if self.fault else {}))
+        return result
+
+    def _result(self) -> dict[str, Any]:
+        devices = [target.as_result() for target in self.targets]
+        counts = summary(devices)
+        requests = self.client.request_count if self.client is not None else 0
+        return {"changed": counts["changed"] > 0, "devices": devices, "summary": counts, "requests": requests, **self.extra}
+
+    def _work(self) -> None:
+        options = self.options
+        generate = options["generate"]
+        self._read_targets()
+        self._check_targets()
+        deposit = Deposit(options["generated_csv"]) if generate else None
+        if deposit is not None:
+            deposit.check()
+        self.client = rms_client(options, self.redactor, options["deadline"])
+        status_url(options["rms_url"], options["rms_status_url"])  # Found missing here, not after the change.
+        self._resolve(self.client)
+        self._check_passwords()
+        ready = [target for target in self.targets if target.outcome is None]
+        if self.check_mode:
+            for target in ready:
+                target.end("changed", "would_change", _WOULD_FETCH if generate and generate["collect"] else _WOULD_CHANGE)
+        elif deposit is not None:
+            self._generate(self.client, ready, deposit)
+        elif ready:
+            request = UPLOAD if options["rms_method"] == "upload" else SET
+            self.fault = set_passwords(self.client, ready, request, options["batch_size"])
+
+    def _read_targets(self) -> None:
+        """The routers to change, as the task names them, before anything is asked."""
+        options = self.options
+        if options["csv"] is not None:
+            rows = read_password_csv(options["csv"])
+            self.targets = [Target(row.serial, row.password) for row in rows]
+        else:
+            self.targets = [
+                Target(element["serial"], element["password"], element["id"], host=element["host"]) for element in options["devices"]
+            ]
+        self.redactor.add(*(target.password for target in self.targets))
+
+    def _check_targets(self) -> None:
+        options = self.options
+        problems = []
+        if any(not target.serial.strip() for target in self.targets):
+            problems.append("an element of devices has an empty serial")
+        for name, values in (("serial", [target.serial for target in self.targets]), ("id", [target.id for target in self.targets])):
+            twice = [str(value) for value, count in Counter(values).items() if count > 1 and value is not None]
+            if twice:
+                problems.append(f"devices names the {name} {_some(twice)} more than once")
+        if options["generate"]:
+            length = options["generate"]["length"]
+            if not 8 <= length <= 32:
+                problems.append(f"generate.length is {length}; RMS makes passwords of 8 to 32 characters")
+            if any(target.password for target in self.targets):
+                problems.append("devices must not give passwords when RMS generates them")
+        else:
+            without = [target.serial for target in self.targets if not target.password]
+            if without:
+                problems.append(f"devices gives no password for serial {_some(without)}")
+        if options["batch_size"] < 1:
+            problems.append("batch_size must be 1 or more")
+        if options["deadline"] < 1:
+            problems.append("deadline must be 1 or more")
+        if problems:
+            raise BadInput("; ".join(problems) + ".")
+
+    def _resolve(self, client: RmsClient) -> None:
+        """Give every router its id. One that RMS does not know ends here; for a CSV file it stops everything."""
+        wanted = [target for target in self.targets if target.id is None]
+        found = find_routers(client, [target.serial for target in wanted]) if wanted else {}
+        path = self.options["csv"]
+        if path is not None:
+            firmwares = {serial: routers[0].firmware for serial, routers in found.items() if routers}
+            read_password_csv(path, known_serials=set(firmwares), policy_of=lambda serial: _policy(firmwares[serial]))
+        for target in wanted:
+            _apply(target, found[target.serial])
+
+    def _check_passwords(self) -> None:
+        """A password that RMS or the router is known to refuse stops everything: nothing was sent so far."""
+        options = self.options
+        refused = []
+        for target in self.targets:
+            if options["generate"]:
+                generate = options["generate"]
+                if not generate["collect"] and not generate["special"] and target.firmware and _policy(target.firmware).special:
+                    refused.append((target, "RMS would make a password without a special character, which this firmware demands"))
+            elif target.password is not None:
+                broken = violations(target.password, _policy(target.firmware))
+                if broken:
+                    refused.append((target, "; ".join(violation.message for violation in broken)))
+        for target, why in refused:
+            target.end("failed", "rejected_by_policy", f"Nothing was sent to this router: {why}.")
+        if refused:
+            shown = [f"serial {target.serial}: {why}" for target, why in refused]
+            raise BadInput(f"Passwords that break the rule of RMS or of the router: {_some(shown)}.")
+        if options["rms_method"] == "upload":
+            risky = [target.serial for target in self.targets if RISKY_IN_CSV.intersection(target.password or "")]
+            if risky:
+                self.warn(
+                    f"Passwords with a comma, semicolon or quote are uploaded in a file whose form the vendor does not publish (serial "
+                    f"{_some(risky)}): rms_method=set is safer."
+                )
+
+    def _generate(self, client: RmsClient, ready: list[Target], deposit: Deposit) -> None:
+        options = self.options["generate"]
+        if options["collect"]:
+            generated = collect_passwords(client, ready, deposit)
+        elif ready:
+            backup = deposit.set_aside()
+            if backup is not None:
+                self.extra["backup_file"] = backup
+            request = generate_request(options["length"], options["special"])
+            generated = generate_passwords(client, ready, request, self.options["batch_size"], deposit)
+        else:
+            return
+        self.fault = generated.fault
+        self.extra["list_complete"] = generated.whole
+
+
+def _apply(target: Target, routers: list[Router]) -> None:
+    """What RMS knows of a router, and whether it can be asked for at all."""
+    if not routers:
+        target.end("failed", "not_found", "RMS knows no router with this serial number, or the token may not see it.")
+        return
+    if len(routers) > 1:
+        target.end("failed", "conflict", "RMS has this serial number more than once; remove the stale entry there.")
+        return
+    router = routers[0]
+    target.id, target.firmware, target.mac, target.name = router.id, router.firmware, router.mac, router.name
+    if router.status == "offline":
+        # RMS promises delivery on reconnect for firmware and configuration only, not for passwords.
+        target.end("failed", "offline", "The router is offline in RMS; nothing was sent to it.")
+
+
+def _policy(firmware: str | None) -> PasswordPolicy:
+    """The floor of RMS and, where the firmware is known, of the router. Without it a special character is not demanded."""
+    policy = floor_for("rms", firmware).policy
+    return policy if firmware else replace(policy, special=False)
+
+
+def _some(texts: list[str]) -> str:
+    more = f" and {len(texts) - _SHOWN} more" if len(texts) > _SHOWN else ""
+    return "; ".join(texts[:_SHOWN]) + more
+
+
+def _failure_message(result: Mapping[str, Any]) -> str:
+    counts = result["summary"]
+    first = next(device for device in result["devices"] if device["status"] in ("failed", "unknown"))
+    return (
+        f"{counts['failed']} of {len(result['devices'])} routers kept their password and {counts['unknown']} are unknown. "
+        f"The first: serial {first['serial']}, {first['reason']}: {first['message']}"
+    )
+
+
+def set_by_rms(options: Mapping[str, Any], redactor: Redactor, check_mode: bool, warn: Callable[[str], None]) -> dict[str, Any]:
+    """The work of C(router_password) with C(via: rms): its result, or ModuleFailure with all that is known in it."""
+    return _Job(options, redactor, check_mode, warn).run()

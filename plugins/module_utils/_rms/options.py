@@ -1,0 +1,56 @@
+# Copyright (c) 2026, keyturn.devices contributors
+# GNU General Public License v3.0 or later (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The options by which a module or a plugin finds RMS."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from ansible.module_utils.basic import env_fallback, missing_required_lib
+
+from ansible_collections.keyturn.devices.plugins.module_utils._http import IMPORT_ERROR, BearerToken, HttpClient
+from ansible_collections.keyturn.devices.plugins.module_utils._redact import Redactor
+from ansible_collections.keyturn.devices.plugins.module_utils._rms.client import RmsClient, RmsFault
+
+RMS_URL = "https://rms.teltonika-networks.com/api"
+
+# A request on its way at the deadline may still be answered; its outcome is worth more than these seconds.
+_GRACE = 5.0
+
+
+def rms_argument_spec() -> dict[str, Any]:
+    """For an AnsibleModule, beside C(http_argument_spec). The token is asked for when a client is made: not every way needs one."""
+    return {
+        "rms_url": {"type": "str", "default": RMS_URL, "fallback": (env_fallback, ["RMS_URL"])},
+        "rms_status_url": {"type": "str", "fallback": (env_fallback, ["RMS_STATUS_URL"])},
+        "rms_token": {"type": "str", "no_log": True, "fallback": (env_fallback, ["RMS_TOKEN"])},
+    }
+
+
+def rms_client(options: Mapping[str, Any], redactor: Redactor, deadline_seconds: float | None = None) -> RmsClient:
+    """A client from the options. RmsFault when they cannot be used, or when a library is missing."""
+    if IMPORT_ERROR is not None:
+        raise RmsFault("library", missing_required_lib("requests"))
+    token = options["rms_token"] or ""
+    redactor.add(token)
+    if not token.isprintable() or not token or any(character.isspace() for character in token):
+        raise RmsFault("bad_input", "rms_token (or the environment variable RMS_TOKEN) is missing, or holds spaces or line breaks.")
+    now = time.monotonic()
+    http = HttpClient(
+        validate_certs=options["validate_certs"],
+        ca_path=options["ca_path"],
+        timeout=options["timeout"],
+        auth=BearerToken(token),
+        deadline=None if deadline_seconds is None else now + deadline_seconds + _GRACE,
+    )
+    return RmsClient(
+        http,
+        redactor,
+        rms_url=options["rms_url"],
+        rms_status_url=options["rms_status_url"],
+        deadline=None if deadline_seconds is None else now + deadline_seconds,
+    )
