@@ -29,3 +29,11 @@ class LedgerError(Exception):
 
 class PasswordRefused(Exception):
     """Raised by a request's C(make) when it cannot give a password that the policy allows. The text never holds a password."""
+
+
+def raise_all(reason: str, problems: Sequence[tuple[str, str]], shown: int = 20) -> None:
+    """One LedgerError for all problems, if there are any."""
+    if problems:
+        text = "; ".join(f"{place}: {message}" for place, message in problems[:shown])
+        more = f"; and {len(problems) - shown} more" if len(problems) > shown else ""
+        raise LedgerError(reason, f"Nothing was changed, because of {len(problems)} problem(s): {text}{more}", problems)

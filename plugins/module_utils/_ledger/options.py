@@ -7,17 +7,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from ansible.module_utils.basic import env_fallback, missing_required_lib
 
-from ansible_collections.keyturn.devices.plugins.module_utils._ledger.crypto import HAS_CRYPTOGRAPHY
-from ansible_collections.keyturn.devices.plugins.module_utils._ledger.database import absolute_url, password_of_url
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger.crypto import HAS_CRYPTOGRAPHY, check_passphrase
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger.database import password_of_url
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.errors import LedgerError
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger.holder import Run
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.schema import HAS_SQLALCHEMY
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.store import Ledger
-from ansible_collections.keyturn.devices.plugins.module_utils._redact import Redactor
+from ansible_collections.keyturn.devices.plugins.module_utils._passwords.csv_file import CsvError
+from ansible_collections.keyturn.devices.plugins.module_utils._redact import ModuleFailure, Redactor
 
 URL_VARIABLE = "KEYTURN_LEDGER_URL"
 PASSPHRASE_VARIABLE = "KEYTURN_LEDGER_PASSPHRASE"
@@ -33,22 +36,20 @@ def ledger_argument_spec() -> dict[str, Any]:
     return {
         "ledger_url": {"type": "str", "default": DEFAULT_URL, "fallback": (env_fallback, [URL_VARIABLE]), "no_log": True},
         "ledger_passphrase": {"type": "str", "no_log": True},
-        "ledger_passphrase_file": {"type": "path"},
+        "ledger_passphrase_file": {"type": "path", "no_log": False},
     }
 
 
 def open_ledger(
     options: Mapping[str, Any],
     *,
-    create: bool = True,
+    absent: str = "create",
     dry_run: bool = False,
     redactor: Redactor | None = None,
-    folder: str | None = None,
 ) -> Ledger:
     """Open the ledger that the options name; a context manager. Raises LedgerError.
 
-    C(create): make it when there is none, otherwise act as if it were empty. C(dry_run): change nothing. C(redactor): is told every secret
-    found on the way. C(folder): what a relative SQLite path starts from, by default the working directory.
+    C(absent) and C(dry_run): as for C(Ledger.open). C(redactor): is told every secret found on the way.
     """
     for name, present in (("SQLAlchemy", HAS_SQLALCHEMY), ("cryptography", HAS_CRYPTOGRAPHY)):
         if not present:
@@ -57,9 +58,7 @@ def open_ledger(
     passphrase = ledger_passphrase(options)
     if redactor is not None:
         redactor.add(passphrase, *password_of_url(url))
-    if folder is not None:
-        url = absolute_url(url, folder)
-    return Ledger.open(url, passphrase, absent="create" if create else "empty", dry_run=dry_run)
+    return Ledger.open(url, passphrase, absent=absent, dry_run=dry_run)
 
 
 def ledger_passphrase(options: Mapping[str, Any]) -> str:
@@ -70,6 +69,43 @@ def ledger_passphrase(options: Mapping[str, Any]) -> str:
     if path:
         return read_passphrase_file(str(path))
     return str(given or os.environ.get(PASSPHRASE_VARIABLE, ""))
+
+
+def new_passphrase(options: Mapping[str, Any], run: Run, redactor: Redactor, dry_run: bool) -> dict[str, Any]:
+    """Change the passphrase to the one the options give, unless the ledger has it already. Returns a module's result."""
+    path = options.get("new_passphrase_file")
+    wanted = read_passphrase_file(path) if path else str(options.get("new_passphrase") or "")
+    redactor.add(wanted)
+    check_passphrase(wanted)
+    failure: LedgerError | None = None
+    try:
+        with open_ledger(options, absent="fail", dry_run=dry_run, redactor=redactor) as ledger:
+            if wanted == ledger_passphrase(options):
+                return {"changed": False, "passwords": 0}
+            return {"changed": True, "passwords": ledger.rekey(wanted, run)}
+    except LedgerError as error:
+        failure = error
+    if failure.reason == "wrong_passphrase":
+        # A playbook that is run again still gives the old one first.
+        with open_ledger({**options, "ledger_passphrase": wanted, "ledger_passphrase_file": None}, absent="fail", dry_run=True):
+            return {"changed": False, "passwords": 0}
+    raise failure
+
+
+@contextmanager
+def reported() -> Iterator[None]:
+    """What goes wrong with the ledger, or with a file for it, becomes a module's failure."""
+    failure: ModuleFailure | None = None
+    try:
+        yield
+    except LedgerError as error:
+        problems = [{"where": place, "message": message} for place, message in error.problems]
+        failure = ModuleFailure(error.message, reason=error.reason, problems=problems)
+    except CsvError as error:
+        problems = [{"where": f"line {problem.line}" if problem.line else "file", "message": problem.message} for problem in error.problems]
+        failure = ModuleFailure(str(error), reason="input", problems=problems)
+    if failure:
+        raise failure
 
 
 def read_passphrase_file(path: str) -> str:

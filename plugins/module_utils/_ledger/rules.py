@@ -47,7 +47,6 @@ class Attempt:
     attempts: int
     excused: int
     has_password: bool
-    has_current: bool
 
 
 @dataclass(frozen=True)
@@ -64,7 +63,7 @@ def decide(outcome: Outcome, attempt: Attempt, max_attempts: int) -> Verdict:
     if outcome.live == "neither":
         return Verdict(ORPHANED, outcome.reason or "neither_logs_in")
     if outcome.live == "current":
-        return Verdict(DROPPED, outcome.reason or "current_logs_in") if attempt.has_current else Verdict(KEPT, "no_current")
+        return Verdict(DROPPED, outcome.reason or "current_logs_in")
     if outcome.live == "staged" or outcome.outcome in ("changed", "unchanged"):
         if attempt.has_password:
             return Verdict(COMMITTED, outcome.reason)

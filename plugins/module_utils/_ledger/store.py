@@ -34,7 +34,7 @@ from ansible_collections.keyturn.devices.plugins.module_utils._ledger.change imp
 )
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.crypto import Cost, SecretBox, check_passphrase
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.database import Database
-from ansible_collections.keyturn.devices.plugins.module_utils._ledger.errors import LedgerError, PasswordRefused
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger.errors import LedgerError, PasswordRefused, raise_all
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.holder import Run
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.opening import create, key_columns, read_key, unlock
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.rules import (
@@ -194,12 +194,7 @@ class Ledger:
                         results[name] = self._stage(change, devices[name], passwords, wanted[name], lease_seconds)
                     except PasswordRefused as error:
                         refused.append((name, str(error)))
-            if refused:
-                named = "; ".join(f"{name}: {message}" for name, message in refused[:20])
-                more = f"; and {len(refused) - 20} more" if len(refused) > 20 else ""
-                raise LedgerError(
-                    "policy", f"Nothing was staged. Of {len(wanted)} devices {len(refused)} are refused: {named}{more}", refused
-                )
+            raise_all("policy", refused)
         return [results[request.name] for request in requests]
 
     def _stage(self, change: Change, device: Device, passwords: Passwords, request: StageRequest, lease_seconds: float) -> Result:
@@ -373,7 +368,7 @@ class Ledger:
                 change.release_lease(device)
             change.event(name, "", "", f"lost lease; said to be {outcome.outcome}" + (f", live {outcome.live}" if outcome.live else ""))
             return Result(name, "lost_lease", "" if device else "not_in_ledger")
-        attempt = Attempt(staged.attempts, staged.excused, staged.secret is not None, passwords.current is not None)
+        attempt = Attempt(staged.attempts, staged.excused, staged.secret is not None)
         verdict = decide(outcome, attempt, max_attempts)
         self._apply(change, device, passwords, staged, outcome, verdict)
         change.release_lease(device)

@@ -1,0 +1,11 @@
+# Copyright (c) 2026, keyturn.devices contributors
+# GNU General Public License v3.0 or later (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+from ansible_collections.keyturn.devices.plugins.plugin_utils._ledger_url import LedgerAction
+
+
+class ActionModule(LedgerAction):
+    """Finds the ledger for the module C(ledger)."""

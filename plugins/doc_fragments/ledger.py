@@ -1,0 +1,37 @@
+# Copyright (c) 2026, keyturn.devices contributors
+# GNU General Public License v3.0 or later (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    """The options by which everything finds its ledger."""
+
+    DOCUMENTATION = r"""
+options:
+  ledger_url:
+    description:
+      - Where the ledger is, as V(sqlite:///path) or V(postgresql+psycopg://user:password@host/database).
+      - A relative path starts from the folder of the first inventory of the run, so that the ledger lies beside the inventory. Where no
+        inventory is a file, and on a host other than the controller, it starts from the working directory.
+      - Can be given by the environment variable E(KEYTURN_LEDGER_URL).
+      - It may hold a database password, so all of it is treated as a secret.
+    type: str
+    default: sqlite:///keyturn-ledger.db
+  ledger_passphrase:
+    description:
+      - What the passwords in the ledger are encrypted with, 8 characters or more. Whoever makes the ledger chooses it; without it no
+        password can be read again.
+      - Can be given by the environment variable E(KEYTURN_LEDGER_PASSPHRASE), which counts when neither this option nor
+        O(ledger_passphrase_file) is given.
+    type: str
+  ledger_passphrase_file:
+    description:
+      - A file whose first line is the passphrase, instead of O(ledger_passphrase).
+    type: path
+requirements:
+  - SQLAlchemy >= 2.0.25
+  - cryptography >= 42.0
+  - psycopg >= 3.1.18 (for a ledger on PostgreSQL)
+"""
