@@ -34,6 +34,7 @@ from ansible_collections.keyturn.devices.plugins.module_utils._rotation.inventor
     read_device,
 )
 from ansible_collections.keyturn.devices.plugins.module_utils._rotation.plan import make_plan
+from ansible_collections.keyturn.devices.plugins.plugin_utils._ledger_url import ledger_url_beside_inventory
 
 _OWN_OPTIONS: dict[str, dict[str, Any]] = {
     "hosts": {"type": "list", "elements": "str"},
@@ -74,6 +75,7 @@ class ActionModule(ActionBase):
                 {**_OWN_OPTIONS, **ledger_argument_spec(), **rms_argument_spec(), **http_argument_spec()}
             )
             redactor.add(options["rms_token"])
+            options["ledger_url"] = ledger_url_beside_inventory(options["ledger_url"])
             result.update(self._plan(options, variables, redactor))
         except InputError as error:
             problems = [redactor.text(problem) for problem in error.problems]
@@ -96,10 +98,12 @@ class ActionModule(ActionBase):
         if problems:
             raise InputError(problems)
         redactor.add(*wanted.values())
-        with open_ledger(options, create=False, redactor=redactor) as ledger:
+        with open_ledger(options, absent="empty", dry_run=True, redactor=redactor) as ledger:
             records = ledger.devices(include_secrets=True)
         routers, requests = self._routers(options, devices, variables)
-        plan = make_plan(devices, records, routers, wanted, options["force"], datetime.datetime.now(datetime.timezone.utc), options["open_only"])
+        plan = make_plan(
+            devices, records, routers, wanted, options["force"], datetime.datetime.now(datetime.timezone.utc), options["open_only"]
+        )
         if plan.problems:
             raise InputError(plan.problems)
         run_id = options["run_id"] or uuid.uuid4().hex
