@@ -156,7 +156,7 @@ async def passwd(router: Router, process: asyncssh.SSHServerProcess[str], name: 
 
 async def chpasswd(router: Router, process: asyncssh.SSHServerProcess[str], source: str) -> int:
     """Lines of user:password; the first colon splits."""
-    async for line in process.stdin:
+    while line := await process.stdin.readline():
         name, colon, password = line.rstrip("\r\n").partition(":")
         if not colon or router.account_password(name) is None:
             process.stderr.write(f"chpasswd: unknown user {name}\n")
