@@ -21,6 +21,8 @@ from urllib.error import HTTPError
 from urllib.request import ProxyHandler, Request, build_opener
 
 READY = "READY"
+#: One for all requests: making one loads the machine's certificates, 20 ms on Python 3.12.
+OPENER = build_opener(ProxyHandler({}))
 TESTS = Path(__file__).resolve().parent.parent.parent
 
 
@@ -101,7 +103,7 @@ class SimulatorProcess:
         data = None if body is None else json.dumps(body).encode()
         request = Request(f"{self.values['CONTROL_URL']}/{name}", data=data, method=method, headers={"Content-Type": "application/json"})
         try:
-            with build_opener(ProxyHandler({})).open(request, timeout=self._deadline) as answer:
+            with OPENER.open(request, timeout=self._deadline) as answer:
                 return json.loads(answer.read())
         except HTTPError as error:
             with error:
