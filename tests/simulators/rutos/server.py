@@ -155,7 +155,11 @@ class RouterServer:
             "status": None,
             "user": None,
             "fault": fault.kind if fault else None,
+            "body": None,
+            "seconds": None,
         }
+        # Listed from the start and filled in later, so that a request whose answer still trickles or hangs is there too, in its place.
+        self._log.add(entry)
         try:
             if fault and fault.when == BEFORE_READING:
                 return await self._strike(fault, request, None, entry)
@@ -180,7 +184,6 @@ class RouterServer:
             return response_of(answer)
         finally:
             entry["seconds"] = round(time.monotonic() - began, 4)
-            self._log.add(entry)
 
     def _redirection(self, request: web.BaseRequest) -> Answer:
         answer = api.page(self.router.switches.redirect_status, "Moved")
