@@ -115,7 +115,8 @@ def _journalled(base: type[Any], journal: _Journal) -> type[Any]:
 class _Adapter(HTTPAdapter):
     """An adapter whose connections keep the journal, and whose retries are chosen per request."""
 
-    def __init__(self, journal: _Journal) -> None:
+    def __init__(self, journal: _Journal, fingerprint: str | None) -> None:
+        self._fingerprint = fingerprint
         self._classes = {
             "http": _pool(urllib3.HTTPConnectionPool, _journalled(HTTPConnection, journal)),
             "https": _pool(urllib3.HTTPSConnectionPool, _journalled(HTTPSConnection, journal)),
@@ -123,11 +124,11 @@ class _Adapter(HTTPAdapter):
         super().__init__()
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, **kwargs)
+        super().init_poolmanager(*args, **kwargs, assert_fingerprint=self._fingerprint)
         self.poolmanager.pool_classes_by_scheme = self._classes
 
     def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
-        manager = super().proxy_manager_for(*args, **kwargs)
+        manager = super().proxy_manager_for(*args, **kwargs, assert_fingerprint=self._fingerprint)
         manager.pool_classes_by_scheme = self._classes
         return manager
 
@@ -137,36 +138,45 @@ def _pool(base: type[Any], connection: type[Any]) -> type[Any]:
 
 
 class BearerToken(AuthBase):
-    """The token as an authentication object and not as a header, so that a C(.netrc) entry for the host cannot replace it."""
+    """The token as an authentication object and not as a header, so that a C(.netrc) entry for the host cannot replace it.
 
-    def __init__(self, token: str) -> None:
-        self._token = token
+    C(token) may change from request to request; empty for one that needs none.
+    """
+
+    def __init__(self, token: str = "") -> None:
+        self.token = token
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers["Authorization"] = f"Bearer {self._token}"
+        if self.token:
+            request.headers["Authorization"] = f"Bearer {self.token}"
         return request
 
 
 class HttpClient:
-    """Sends requests one after the other. For one thread; C(deadline) is a moment of C(clock), seconds."""
+    """Sends requests one after the other. For one thread; C(deadline) is a moment of C(clock), seconds.
+
+    C(fingerprint): SHA-256 in hexadecimal digits of the one certificate that is believed, whatever else is said of it; C(validate_certs)
+    and C(ca_path) do not count then.
+    """
 
     def __init__(
         self,
         *,
         validate_certs: bool = True,
         ca_path: str | None = None,
+        fingerprint: str | None = None,
         timeout: float = 30,
         auth: AuthBase | None = None,
         retries: int = 3,
         deadline: float | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._verify: bool | str = (ca_path or True) if validate_certs else False
+        self._verify: bool | str = (ca_path or True) if validate_certs and not fingerprint else False
         self._timeout = timeout
         self._retries = retries
         self._clock = clock
         self._journal = _Journal()
-        self._adapter = _Adapter(self._journal)
+        self._adapter = _Adapter(self._journal, fingerprint)
         self._session = requests.Session()
         self._session.auth = auth
         self._session.headers.update({"User-Agent": _USER_AGENT, "Accept": "application/json"})
@@ -216,23 +226,24 @@ class HttpClient:
                 keep(piece)
         return Reply(response.status_code, response.headers, b"")
 
-    def change(self, method: str, url: str, **content: Any) -> Reply:
+    def change(self, method: str, url: str, *, patience: float = 0, fresh: bool = True, **content: Any) -> Reply:
         """POST, PUT or DELETE, sent at most once, on a connection of its own.
 
         A kept-alive connection may be closed by the server at the moment the request leaves: that would be an unknown outcome
-        for nothing.
+        for nothing. Where the outcome matters little, such as for the end of a session, C(fresh) may be false, to spare a router the
+        work of another connection. C(patience): seconds to wait for the reply, where that is more than the client's time-out.
         """
         self._adapter.max_retries = Retry(0, read=False)
-        self._session.close()
-        return self._whole(self._open(method, url, **content))
+        if fresh:
+            self._session.close()
+        return self._whole(self._open(method, url, patience, **content))
 
-    def _open(self, method: str, url: str, **content: Any) -> requests.Response:
+    def _open(self, method: str, url: str, patience: float = 0, **content: Any) -> requests.Response:
         self._journal.sent = False
-        timeout = self._timeout
-        if self.deadline is not None:
-            timeout = min(timeout, self.deadline - self._clock())
-            if timeout <= 0:
-                raise HttpFault("timeout", "the deadline passed before the request was sent", sent=False)
+        left = float("inf") if self.deadline is None else self.deadline - self._clock()
+        if left <= 0:
+            raise HttpFault("timeout", "the deadline passed before the request was sent", sent=False)
+        timeout = (min(self._timeout, left), min(max(self._timeout, patience), left))
         try:
             return self._session.request(method, url, timeout=timeout, verify=self._verify, allow_redirects=False, stream=True, **content)
         except ValueError as problem:  # An impossible URL or header; its text would show them.
@@ -270,7 +281,9 @@ class HttpClient:
         sent = self._journal.sent
         chain = list(_chain(problem))
         text = _cause(chain)
-        if not sent and any(isinstance(link, ssl.SSLError) for link in chain):
+        if not sent and any(isinstance(link, urllib3.exceptions.SSLError) and "Fingerprint" in str(link) for link in chain):
+            return HttpFault("certificate", "the certificate is not the one with the given fingerprint", sent)
+        if not sent and any(isinstance(link, ssl.SSLError) and not _cut(link) for link in chain):
             return HttpFault("certificate", f"no trusted TLS connection: {text}", sent)
         if any(isinstance(link, (urllib3.exceptions.TimeoutError, TimeoutError)) and not _refused(link) for link in chain):
             doing = "waiting for the reply" if sent else "connecting"
@@ -278,6 +291,11 @@ class HttpClient:
         if not sent:
             return HttpFault("unreachable", f"no connection: {text}", sent)
         return HttpFault("interrupted", f"the connection broke after the request was sent: {text}", sent)
+
+
+def _cut(problem: ssl.SSLError) -> bool:
+    """Whether a TLS handshake ended because the other side went away, which says nothing of its certificate."""
+    return isinstance(problem, (ssl.SSLEOFError, ssl.SSLZeroReturnError))
 
 
 def _refused(problem: BaseException) -> bool:

@@ -133,6 +133,30 @@ def test_a_certificate_is_trusted_when_named(untrusted_https: str, untrusted_cer
     assert HttpClient(timeout=5, ca_path=str(untrusted_certificate)).change("POST", untrusted_https, json={}).status == 200
 
 
+def fingerprint_of(path: Path) -> str:
+    return x509.load_pem_x509_certificate(path.read_bytes()).fingerprint(hashes.SHA256()).hex()
+
+
+def test_a_certificate_is_trusted_by_its_fingerprint(untrusted_https: str, untrusted_certificate: Path) -> None:
+    client = HttpClient(timeout=5, fingerprint=fingerprint_of(untrusted_certificate))
+    assert client.change("POST", untrusted_https, json={}).status == 200
+
+
+@pytest.mark.parametrize("validate_certs", [True, False])
+def test_a_certificate_with_another_fingerprint_proves_that_nothing_was_sent(untrusted_https: str, validate_certs: bool) -> None:
+    client = HttpClient(timeout=5, fingerprint="00" * 32, validate_certs=validate_certs)
+    fault = fault_of(lambda: client.change("POST", untrusted_https, json={}))
+    assert (fault.sent, fault.reason) == (False, "certificate")
+    assert "fingerprint" in fault.message
+    assert client.request_count == 0
+
+
+def test_a_server_that_hangs_up_in_the_handshake_says_nothing_of_its_certificate() -> None:
+    with scripted(b"") as (url, _asked):
+        fault = fault_of(lambda: HttpClient(timeout=5).change("POST", url.replace("http:", "https:"), json={}))
+    assert (fault.sent, fault.reason) == (False, "unreachable")
+
+
 def test_a_certificate_is_not_asked_for_when_told_so(untrusted_https: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/etc/ssl/certs")
     assert HttpClient(timeout=5, validate_certs=False).change("POST", untrusted_https, json={}).status == 200
@@ -224,6 +248,27 @@ def test_a_netrc_entry_does_not_replace_the_token(httpserver: HTTPServer, tmp_pa
     httpserver.expect_request("/x").respond_with_json({})
     HttpClient(timeout=5, auth=BearerToken("t0ken")).read(httpserver.url_for("/x"))
     assert httpserver.log[0][0].headers["Authorization"] == "Bearer t0ken"
+
+
+def test_without_a_token_none_is_sent(httpserver: HTTPServer) -> None:
+    httpserver.expect_request("/x").respond_with_json({})
+    token = BearerToken()
+    client = HttpClient(timeout=5, auth=token)
+    client.change("POST", httpserver.url_for("/x"), json={})
+    token.token = "t0ken"
+    client.change("POST", httpserver.url_for("/x"), json={}, fresh=False)
+    assert [request.headers.get("Authorization") for request, _response in httpserver.log] == [None, "Bearer t0ken"]
+
+
+def test_more_patience_than_the_time_out_is_kept(httpserver: HTTPServer) -> None:
+    started = threading.Event()
+
+    def slow(_request: object) -> Response:
+        started.wait(1.5)
+        return Response("{}")
+
+    httpserver.expect_request("/x").respond_with_handler(slow)
+    assert HttpClient(timeout=1).change("POST", httpserver.url_for("/x"), patience=20, json={}).status == 200
 
 
 @pytest.mark.parametrize("reset", [False, True])
