@@ -144,6 +144,14 @@ class Redactor:
         kept.append(given[position:])
         return "".join(kept)
 
+    def shown(self, text: object, longest: int = 300) -> str:
+        """Another system's text for a message: without secrets, on one line, shortened between words.
+
+        A secret cut in two would pass the gate on the way out.
+        """
+        clean = " ".join(self.text(text).split())
+        return clean if len(clean) <= longest else clean[:longest].rpartition(" ")[0] + " ..."
+
     def _spans(self, text: str) -> list[tuple[int, int]]:
         """Where secrets stand in the text: (start, end), in order, never overlapping."""
         found: list[tuple[int, int]] = []

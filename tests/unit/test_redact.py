@@ -142,3 +142,10 @@ def test_secret_parameters_are_found_in_suboptions_and_urls() -> None:
         "absent": None,
     }
     assert set(secret_parameters(spec, given_parameters)) == {"t0ken", "p%40ss", "p@ss", "one", "two", "three"}
+
+
+def test_a_long_text_is_shortened_between_words_after_its_secrets_were_taken_out() -> None:
+    redactor = Redactor(["Vexing-42-Harbour"])
+    shown = redactor.shown("refused:\n Vexing-42-Harbour " + "because " * 50, longest=40)
+    assert shown == "refused: ******** because because ..."
+    assert redactor.shown("kept  as it\nis", longest=40) == "kept as it is"

@@ -22,7 +22,6 @@ _API_HOST_STATUS_URL = "https://rms.teltonika-networks.com/status"
 
 # Without a deadline, a pause that RMS asks for is kept up to this many seconds.
 _LONGEST_PAUSE = 60.0
-_LONGEST_TEXT = 300
 
 
 class RmsFault(Exception):
@@ -185,9 +184,8 @@ class RmsClient:
         return f", {self.shown('; '.join(texts[:3]))}" if any(texts) else ""
 
     def shown(self, text: object) -> str:
-        """A vendor's text without secrets, shortened between words: a cut secret would pass the gate on the way out."""
-        clean = " ".join(self.redactor.text(text).split())
-        return clean if len(clean) <= _LONGEST_TEXT else clean[:_LONGEST_TEXT].rpartition(" ")[0] + " ..."
+        """A vendor's text as it may be shown."""
+        return self.redactor.shown(text)
 
     def pause(self, reply: Reply) -> bool:
         """Keep the pause that a 429 asks for. Once per client, and only if it ends before the deadline; False when it was not kept."""
