@@ -74,6 +74,7 @@ class Password:
     moved_at: float
     attempts: int
     excused: int
+    arrives_until: float | None
     settled_run: str | None
     settled_as: str | None
     settled_reason: str | None
@@ -198,8 +199,10 @@ class Change:
             self._dead[holder] = is_dead(holder)
         return DEAD if self._dead[holder] else HELD
 
-    def take_lease(self, device: Device, seconds: float) -> None:
-        """For this run. What a dead run before it asked for may still arrive until its lease would have ended: the fence remembers."""
+    def take_lease(self, device: Device, seconds: float) -> float:
+        """For this run; returns its end. What a dead run before it asked for may still arrive until its lease would have ended: the fence
+        remembers.
+        """
         values: dict[str, Any] = {}
         if self.lease(device) == DEAD:
             values["fence_until"] = max(device.fence_until or 0, device.lease_until or 0)
@@ -207,6 +210,7 @@ class Change:
         if self.lease(device) == MINE:
             until = max(until, device.lease_until or 0)
         self.update_device(device, lease_run=self.run.id, lease_holder=self.run.holder, lease_until=until, **values)
+        return until
 
     def release_lease(self, device: Device) -> None:
         """Nobody's any more."""
@@ -246,6 +250,7 @@ class Change:
             "moved_at": self.now,
             "attempts": 0,
             "excused": 0,
+            "arrives_until": None,
             "settled_run": None,
             "settled_as": None,
             "settled_reason": None,

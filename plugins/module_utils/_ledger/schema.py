@@ -84,6 +84,8 @@ class Schema:
             sa.Column("attempts", sa.Integer, nullable=False),
             # Attempts that ended because the device was offline: they do not count against it.
             sa.Column("excused", sa.Integer, nullable=False),
+            # When the last lease under which it was tried ends: until then the device may still be told to take it.
+            sa.Column("arrives_until", sa.Double),
             sa.Column("settled_run", sa.Text),
             sa.Column("settled_as", sa.Text),
             sa.Column("settled_reason", sa.Text),

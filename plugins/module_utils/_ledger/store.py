@@ -233,9 +233,9 @@ class Ledger:
             made_by_vendor=request.make is None,
             generated_csv=request.generated_csv,
             attempts=1,
+            arrives_until=change.take_lease(device, lease_seconds),
         )
         change.event(name, "", STAGED, request.source)
-        change.take_lease(device, lease_seconds)
         change.update_device(device, history=request.history)
         return Result(name, STAGED, changed=True, warnings=warnings)
 
@@ -289,6 +289,7 @@ class Ledger:
             generated_csv=target.generated_csv,
             attempts=target.attempts,
             excused=target.excused,
+            arrives_until=target.arrives_until,
         )
         change.event(device.name, "", STAGED, "collected")
         return Result(device.name, "collected", "another_was_collected", changed=True)
@@ -328,7 +329,7 @@ class Ledger:
             change.update_password(staged, attempts=staged.attempts + 1)
             taken_over = f", taken over from run {device.lease_run}" if device.lease_run else ""
             change.event(name, STAGED, STAGED, f"attempt {staged.attempts}{taken_over}")
-        change.take_lease(device, lease_seconds)
+        change.update_password(staged, arrives_until=change.take_lease(device, lease_seconds))
         details = {"attempts": staged.attempts, "source": staged.source, "serial": device.serial, "generated_csv": staged.generated_csv}
         return Result(name, "resumed" if staged.secret else "awaiting", changed=lease != MINE, details=details)
 
@@ -390,7 +391,7 @@ class Ledger:
                 orphaned_at=None,
             )
             if proven:
-                change.delete(_prunable(passwords.history, device.history, by_login=outcome.proof == "login"))
+                change.delete(_prunable(passwords.history, device.history, outcome.proof == "login", change.now))
         elif verdict.status == DROPPED:
             change.move(staged, DROPPED, verdict.reason or outcome.outcome, **settled)
             change.update_device(device, orphaned=None, orphaned_at=None)
@@ -644,18 +645,20 @@ class Ledger:
             raise LedgerError("rekeyed", "The ledger's passphrase was changed meanwhile. Nothing was changed. Run again with the new one.")
 
 
-def _prunable(history: Sequence[Password], policy_history: int, by_login: bool) -> list[Password]:
+def _prunable(history: Sequence[Password], policy_history: int, by_login: bool, now: float) -> list[Password]:
     """What may be forgotten after a proven change.
 
     Of the former passwords the newest KEPT_FORMER stay, more when the policy looks further back. Of those that were dropped or superseded
     as many stay when only the vendor vouches for the change, because its word can be wrong; after a log-in only what the policy needs.
+    One that the device may still be told to take stays in any case.
     """
     newest = sorted(history, key=lambda password: password.generation, reverse=True)
     kept = max(KEPT_FORMER, policy_history)
     former = [password for password in newest if password.slot == PREVIOUS]
     doubtful = [password for password in newest if password.slot != PREVIOUS]
     needed = {password.id for password in newest[:policy_history]}
-    return [password for password in [*former[kept:], *doubtful[0 if by_login else kept :]] if password.id not in needed]
+    candidates = [*former[kept:], *doubtful[0 if by_login else kept :]]
+    return [password for password in candidates if password.id not in needed and (password.arrives_until or 0) <= now]
 
 
 def _check_names(names: Iterable[str]) -> None:
