@@ -37,7 +37,8 @@ attributes:
   check_mode:
     support: full
     details:
-      - Looks the routers up in RMS and checks the passwords, and tells for each router what would be asked. Device failures do not fail the task.
+      - Looks the routers up in RMS and checks the passwords, and tells for each router what would be asked.
+      - Device failures do not fail the task.
   diff_mode:
     support: none
     details:
@@ -134,7 +135,8 @@ options:
   on_device_failure:
     description:
       - Whether the task fails when a router ends as V(failed) or V(unknown) (V(fail)), or only tells so (V(report)).
-      - A fault of the whole call, such as bad input, a refused token or a spent quota, fails the task either way, with the same return values.
+      - A fault of the whole call, such as bad input, a refused token or a spent quota, fails the task either way, with the same
+        return values.
     type: str
     choices: [fail, report]
     default: fail
@@ -212,7 +214,7 @@ devices:
       description:
         - Why the status is not simply V(changed); empty otherwise.
         - "One of: V(offline), V(rejected_by_policy), V(not_found), V(unauthorized), V(same_password), V(timeout), V(interrupted),
-          V(certificate), V(unreachable), V(quota), V(conflict), V(protocol), V(warning), V(rejected), V(not_sent), V(would_change),
+          V(certificate), V(unreachable), V(quota), V(conflict), V(protocol), V(warning), V(rejected), V(bad_input), V(not_sent), V(would_change),
           V(list_missing), V(list_incomplete), V(list_gone), V(unconfirmed)."
         - "V(not_sent): another router or the whole call stopped the task before anything was sent to this one. V(list_incomplete) and
           V(list_missing): the password was changed, and the list does not tell it. V(unconfirmed): an earlier list holds a password

@@ -83,7 +83,7 @@ class _Job:
         generate = options["generate"]
         self._read_targets()
         self._check_targets()
-        deposit = Deposit(options["generated_csv"]) if generate else None
+        deposit = Deposit(options["generated_csv"]) if generate is not None else None
         if deposit is not None:
             deposit.check()
         self.client = rms_client(options, self.redactor, options["deadline"])
@@ -93,7 +93,7 @@ class _Job:
         ready = [target for target in self.targets if target.outcome is None]
         if self.check_mode:
             for target in ready:
-                target.end("changed", "would_change", _WOULD_FETCH if generate and generate["collect"] else _WOULD_CHANGE)
+                target.end("changed", "would_change", _WOULD_FETCH if generate is not None and generate["collect"] else _WOULD_CHANGE)
         elif deposit is not None:
             self._generate(self.client, ready, deposit)
         elif ready:
@@ -121,7 +121,7 @@ class _Job:
             twice = [str(value) for value, count in Counter(values).items() if count > 1 and value is not None]
             if twice:
                 problems.append(f"devices names the {name} {_some(twice)} more than once")
-        if options["generate"]:
+        if options["generate"] is not None:
             length = options["generate"]["length"]
             if not 8 <= length <= 32:
                 problems.append(f"generate.length is {length}; RMS makes passwords of 8 to 32 characters")
@@ -154,8 +154,8 @@ class _Job:
         options = self.options
         refused = []
         for target in self.targets:
-            if options["generate"]:
-                generate = options["generate"]
+            generate = options["generate"]
+            if generate is not None:
                 if not generate["collect"] and not generate["special"] and target.firmware and _policy(target.firmware).special:
                     refused.append((target, "RMS would make a password without a special character, which this firmware demands"))
             elif target.password is not None:

@@ -86,6 +86,10 @@ _NO_RIGHT = (
     r"credit|licen[cs]e|not activated|inactive|no active|unauthori[sz]ed|not (authori[sz]ed|authenticated|allowed)"
     r"|forbidden|permission|denied"
 )
+_AGAINST_A_RULE = (
+    r"policy|upper-? ?case|lower-? ?case|\bdigits?\b|characters?\b|too (short|long|weak|simple|common)|minimum|length"
+    r"|password.*(refused|rejected|invalid|not accepted|must|requires?\b|weak)|(refused|rejected|invalid|weak).*password"
+)
 _CLOSED = (
     # Only what says that the password asked for is the router's own now; "already used" speaks of its history.
     ("same_password", r"same as (the |its )?(current|existing|present)|password is the same|use a different (new )?password"),
@@ -94,7 +98,7 @@ _CLOSED = (
     ("conflict", r"\bbusy\b|in progress|already running|another (task|action|operation)|conflict|pending task"),
     ("quota", r"quota|rate limit|too many requests"),
     ("unauthorized", _NO_RIGHT),
-    ("rejected_by_policy", r"password|character|uppercase|lowercase|\bdigits?\b|length|policy|too (short|long|weak)"),
+    ("rejected_by_policy", _AGAINST_A_RULE),
 )
 _CLOSED_PATTERNS = tuple((reason, re.compile(pattern, re.IGNORECASE)) for reason, pattern in _CLOSED)
 

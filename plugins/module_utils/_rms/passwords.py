@@ -109,7 +109,10 @@ def not_sent(targets: Sequence[Target], fault: RmsFault, asked: Collection[int] 
     """Settle the targets that no request mentioned. C(asked): C(id()) of those that one did."""
     for target in targets:
         if target.outcome is None and id(target) not in asked:
-            target.end("failed", "not_sent", f"{NOT_SENT}: {fault.message}")
+            if fault.reason == "bad_input":
+                target.end("failed", "bad_input", f"{NOT_SENT}: the task cannot be carried out as it is written.")
+            else:
+                target.end("failed", "not_sent", f"{NOT_SENT}: {fault.message}")
 
 
 def outcome_open(targets: Sequence[Target], fault: RmsFault | None, expired: bool) -> None:
