@@ -1,0 +1,167 @@
+# Copyright (c) 2026, keyturn.devices contributors
+# GNU General Public License v3.0 or later (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Kills rotations at random moments and looks whether a password was lost.
+
+    PYTHONPATH=tests python -m campaigns.crash --kills 200
+
+Each round takes its own few routers with mixed fates and sources, starts `rotate_routers`, kills its whole process group with SIGKILL at a random
+moment, sometimes kills the `reconcile` after it too, then lets `reconcile` run to its end with every router back on line. A round is good when
+the ledger's current password of each of its routers is the one that the router takes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from simulators.rms import RmsSimulator
+
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger.store import Ledger
+
+PASSPHRASE = "a passphrase for the campaign"
+# What becomes of the routers of a round while its rotation runs, and where their passwords come from.
+FATES = ("ok", "ok", "slow", "goes_silent_after_change", "goes_offline_midway", "rejected_by_policy", "ok", "ok", "slow", "ok")
+SOURCES = ("generate", "value", "csv", "generate", "generate", "generate", "rms", "rms", "rms", "generate")
+SETTINGS = ("-e", "force=true", "-e", "router_rotation_deadline=6", "-e", "router_rotation_batch_size=4", "-e", "router_rotation_failure_limit_percent=100")
+
+
+@dataclass
+class Score:
+    rounds: int = 0
+    good: int = 0
+    killed_at: list[float] = field(default_factory=list)
+    lost: list[str] = field(default_factory=list)
+
+
+class Campaign:
+    """One simulated fleet and one ledger; a round's routers are used once."""
+
+    def __init__(self, folder: Path, rms: RmsSimulator, rounds: int, seed: int, ansible_bin: Path) -> None:
+        self.random = random.Random(seed)
+        self.folder, self.rms, self.bin = folder, rms, ansible_bin
+        self.ledger_url = f"sqlite:///{folder / 'ledger.db'}"
+        self.names = {entry["host"]: serial for serial, entry in rms.truth().items()}
+        hosts = sorted(self.names)
+        self.rounds = [hosts[start : start + len(FATES)] for start in range(0, rounds * len(FATES), len(FATES))]
+        self.environment = {
+            **os.environ,
+            "RMS_URL": rms.url,
+            "RMS_TOKEN": rms.token,
+            "KEYTURN_LEDGER_URL": self.ledger_url,
+            "KEYTURN_LEDGER_PASSPHRASE": PASSPHRASE,
+            "ANSIBLE_LOCAL_TEMP": str(folder / "tmp"),
+        }
+
+    def given_password(self) -> str:
+        return "Given-" + "".join(self.random.choices("abcdefghkmnpqrstuvwxyz", k=8)) + "-7X"
+
+    def prepare(self) -> None:
+        """The ledger knows the password that each router has; the inventory gives each its source."""
+        real = self.rms.passwords()
+        initial = self.folder / "initial.csv"
+        with initial.open("w", newline="") as file:
+            csv.writer(file).writerows([("name", "password"), *((name, real[serial]) for name, serial in self.names.items())])
+        module = [str(self.bin / "ansible"), "localhost", "-m", "keyturn.devices.ledger", "-a", f"state=imported path={initial}"]
+        subprocess.run(module, env=self.environment, check=True, capture_output=True)
+        initial.unlink()
+        lines, rows = ["routers:", "  hosts:"], []
+        for hosts in self.rounds:
+            for name, source in zip(hosts, SOURCES, strict=True):
+                text = f"kind: {source}"
+                if source == "value":
+                    text += f", password: '{self.given_password()}'"
+                if source == "csv":
+                    text += ", path: given.csv"
+                    rows.append((self.names[name], self.given_password()))
+                lines.append(f'    {name}: {{device_serial: "{self.names[name]}", device_password_source: {{{text}}}}}')
+        (self.folder / "inventory.yml").write_text("\n".join(lines) + "\n")
+        with (self.folder / "given.csv").open("w", newline="") as file:
+            csv.writer(file).writerows(rows)
+
+    def start(self, playbook: str, hosts: Sequence[str], log: Path, *arguments: str) -> subprocess.Popen[bytes]:
+        command = [str(self.bin / "ansible-playbook"), f"keyturn.devices.{playbook}", "-i", "inventory.yml", "--limit", ",".join(hosts), *arguments]
+        with log.open("ab") as output:
+            return subprocess.Popen(
+                command, cwd=self.folder, env=self.environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+            )
+
+    def kill_at(self, process: subprocess.Popen[bytes], moment: float) -> None:
+        try:
+            process.wait(moment)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+    def round(self, number: int, longest: float, score: Score) -> None:
+        hosts = self.rounds[number]
+        log = self.folder / f"round-{number}.log"
+        self.rms.set(fates={self.names[name]: fate for name, fate in zip(hosts, FATES, strict=True)})
+        moment = self.random.uniform(0.3, longest)
+        self.kill_at(self.start("rotate_routers", hosts, log, *SETTINGS), moment)
+        if self.random.random() < 0.3:
+            self.kill_at(self.start("reconcile", hosts, log, *SETTINGS[2:]), self.random.uniform(0.3, longest))
+        self.rms.set(fates={self.names[name]: "ok" for name in hosts})
+        code = self.start("reconcile", hosts, log, *SETTINGS[2:]).wait(120)
+        score.rounds += 1
+        score.killed_at.append(moment)
+        lost = self.lost(hosts)
+        score.good += not lost
+        score.lost += [f"round {number} (killed at {moment:.2f} s, reconcile ended with {code}): {name}" for name in lost]
+
+    def lost(self, hosts: Sequence[str]) -> list[str]:
+        real = self.rms.passwords()
+        with Ledger.open(self.ledger_url, PASSPHRASE) as ledger:
+            known = ledger.passwords(hosts)
+        return [name for name in hosts if known[name] != real[self.names[name]]]
+
+    def duration(self) -> float:
+        """How long an undisturbed rotation of one round takes, measured with the last round's routers."""
+        hosts = self.rounds[-1]
+        self.rms.set(fates={self.names[name]: fate for name, fate in zip(hosts, FATES, strict=True)})
+        started = time.monotonic()
+        self.start("rotate_routers", hosts, self.folder / "undisturbed.log", *SETTINGS).wait(180)
+        return time.monotonic() - started
+
+
+def run(kills: int, seed: int, folder: Path, ansible_bin: Path | None = None, show: bool = False) -> Score:
+    """The campaign. Logs of its rounds stay in the folder."""
+    score = Score()
+    with RmsSimulator(routers=(kills + 1) * len(FATES), seed=seed, device_seconds=0.3, device_jitter_seconds=0.8, slow_seconds=1.5) as rms:
+        campaign = Campaign(folder, rms, kills + 1, seed, ansible_bin or Path(sys.executable).parent)
+        campaign.prepare()
+        longest = campaign.duration()
+        for number in range(kills):
+            campaign.round(number, longest, score)
+            if show:
+                print(f"{score.good} of {score.rounds} rounds good (kills between 0.3 and {longest:.1f} s)", flush=True)
+    return score
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--kills", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=2026)
+    parser.add_argument("--folder", type=Path, help="where the logs of the rounds stay; by default they are removed")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="keyturn-crash-") as temporary:
+        score = run(options.kills, options.seed, options.folder or Path(temporary), show=True)
+    for line in score.lost:
+        print(f"LOST: {line}")
+    print(f"{score.good} of {score.rounds} rounds: every router's working password is the ledger's current one")
+    return 0 if score.good == score.rounds else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

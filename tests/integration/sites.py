@@ -1,0 +1,99 @@
+# Copyright (c) 2026, keyturn.devices contributors
+# GNU General Public License v3.0 or later (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A site as a user has it: an inventory of routers behind RMS, a ledger, and the playbooks."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from simulators.rms import RmsSimulator
+
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger.holder import Run
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger.store import ImportRow, Ledger
+from integration.cores import Core
+
+PASSPHRASE = "passphrase of the integration tests"
+CHANGING = ("/devices/passwords/set", "/devices/passwords/generate", "/devices/passwords/upload")
+
+
+@dataclass
+class Site:
+    """C(hosts): inventory variables per router; C(serials): which router is meant. Both may be changed before a run."""
+
+    folder: Path
+    core: Core
+    rms: RmsSimulator
+    ledger_url: str
+    hosts: dict[str, dict[str, Any]]
+    serials: dict[str, str]
+    group_vars: dict[str, Any] = field(default_factory=dict)
+    env: dict[str, str] = field(default_factory=dict)
+
+    def run(self, playbook: str, *arguments: str, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+        return self.core.run(
+            "ansible-playbook", *self.command(playbook, *arguments)[1:], cwd=self.folder, env={**self.environment(), **(env or {})}
+        )
+
+    def command(self, playbook: str, *arguments: str) -> list[str]:
+        inventory = self.folder / "inventory.json"
+        inventory.write_text(json.dumps({"routers": {"hosts": self.hosts, "vars": self.group_vars}}))
+        name = playbook if playbook.endswith(".yml") else f"keyturn.devices.{playbook}"
+        return [str(self.core.bin / "ansible-playbook"), name, "-i", str(inventory), *arguments]
+
+    def environment(self) -> dict[str, str]:
+        settings = {
+            "RMS_URL": self.rms.url,
+            "RMS_TOKEN": self.rms.token,
+            "KEYTURN_LEDGER_URL": self.ledger_url,
+            "KEYTURN_LEDGER_PASSPHRASE": PASSPHRASE,
+            "HOME": str(self.folder / "home"),
+        }
+        return {**settings, **self.env}
+
+    def set_fates(self, **fates: str) -> None:
+        """By inventory name."""
+        self.rms.set(fates={self.serials[name.replace("_", "-")]: fate for name, fate in fates.items()})
+
+    def ledger(self) -> Ledger:
+        return Ledger.open(self.ledger_url, PASSPHRASE)
+
+    def records(self) -> dict[str, dict[str, Any]]:
+        with self.ledger() as ledger:
+            return ledger.devices(include_secrets=True)
+
+    def import_real_passwords(self) -> None:
+        """The ledger knows the password each router has now."""
+        real = self.rms.passwords()
+        with self.ledger() as ledger:
+            ledger.import_passwords([ImportRow(name, real[serial], serial) for name, serial in self.serials.items()], Run("import"))
+
+    def lost(self) -> list[str]:
+        """Routers that do not open with what the ledger calls their current password."""
+        real, records = self.rms.passwords(), self.records()
+        return [name for name, serial in self.serials.items() if ((records.get(name) or {}).get("current") or {}).get("password") != real[serial]]
+
+    def changing_requests(self) -> list[dict[str, Any]]:
+        return [entry for entry in self.rms.log() if entry["method"] == "POST" and entry["path"].endswith(CHANGING)]
+
+
+@contextmanager
+def site(folder: Path, core: Core, routers: int = 4, ledger_url: str = "", **switches: Any) -> Iterator[Site]:
+    with RmsSimulator(routers=routers, **switches) as rms:
+        names = {entry["host"]: serial for serial, entry in rms.truth().items()}
+        (folder / "home").mkdir(exist_ok=True)
+        yield Site(
+            folder=folder,
+            core=core,
+            rms=rms,
+            ledger_url=ledger_url or f"sqlite:///{folder / 'ledger.db'}",
+            hosts={name: {"device_serial": serial} for name, serial in names.items()},
+            serials=names,
+        )
