@@ -124,13 +124,19 @@ class _Adapter(HTTPAdapter):
         super().__init__()
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, **kwargs, assert_fingerprint=self._fingerprint)
+        super().init_poolmanager(*args, **kwargs)
         self.poolmanager.pool_classes_by_scheme = self._classes
 
     def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
-        manager = super().proxy_manager_for(*args, **kwargs, assert_fingerprint=self._fingerprint)
+        manager = super().proxy_manager_for(*args, **kwargs)
         manager.pool_classes_by_scheme = self._classes
         return manager
+
+    def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
+        super().cert_verify(conn, url, verify, cert)  # type: ignore[no-untyped-call]
+        # Not as a setting of the pool manager: in older releases of urllib3 that reaches pools for plain HTTP too, which refuse it.
+        if self._fingerprint and isinstance(conn, urllib3.HTTPSConnectionPool):
+            conn.assert_fingerprint = self._fingerprint
 
 
 def _pool(base: type[Any], connection: type[Any]) -> type[Any]:
