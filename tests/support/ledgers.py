@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -21,6 +22,9 @@ LEASE = 900
 
 # No process of this host: such a holder never counts as dead.
 ELSEWHERE = "00000000-0000-0000-0000-000000000000/1/1/1"
+
+
+_NUMBERS = itertools.count()
 
 
 class Clock:
@@ -64,8 +68,8 @@ def settled(ledger: Ledger, run: Run, name: str, outcome: str = "unknown", **mor
 
 def committed(ledger: Ledger, name: str, *passwords: str, proof: str = "login") -> None:
     """One after the other, each proven."""
-    for number, password in enumerate(passwords):
-        run = Run(f"earlier {name} {number} {password}")
+    for password in passwords:
+        run = Run(f"earlier run {next(_NUMBERS)}")
         assert staged(ledger, run, {name: password}) == {name: "staged"}
         assert settled(ledger, run, name, "changed", proof=proof) == "committed"
 

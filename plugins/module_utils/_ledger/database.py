@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 LOCK_TIMEOUT = 60
 CONNECT_TIMEOUT = 10
 _WRITES = "keyturn_writes"
+_SQLITE_MAGIC = b"SQLite format 3\0"
 
 # What a database may say, and what it means to the one who has to act. SQLite tells by text, PostgreSQL by SQLSTATE.
 _SQLITE_ERRORS = (
@@ -89,8 +90,24 @@ class Database:
         self.engine.dispose()
 
     def is_missing(self) -> bool:
-        """True for an SQLite file that is not there, or holds nothing yet because its maker was stopped."""
-        return self.path is not None and (not os.path.exists(self.path) or os.path.getsize(self.path) == 0)
+        """True for an SQLite file that is not there, or holds nothing yet because its maker was stopped.
+
+        SQLite itself would take some short files for empty ones, and write over them.
+        """
+        if self.path is None:
+            return False
+        failure: LedgerError | None = None
+        try:
+            with open(self.path, "rb") as file:
+                start = file.read(len(_SQLITE_MAGIC))
+            if not start or start == _SQLITE_MAGIC:
+                return not start
+            failure = LedgerError("not_a_ledger", f"{self.label}: {_ADVICE['not_a_ledger']}")
+        except FileNotFoundError:
+            return True
+        except OSError:
+            failure = LedgerError("permission", f"{self.label}: {_ADVICE['permission']}")
+        raise failure
 
     def prepare_file(self) -> None:
         """Make the file of a new SQLite ledger, readable by its owner alone from its first byte. SQLite gives its journal the same mode.
@@ -136,11 +153,17 @@ class Database:
                 else:
                     connection = connection.execution_options(**{_WRITES: write})
                 with connection.begin():
+                    if self.is_postgresql:
+                        # In the transaction, because poolers share sessions. On: a commit is on the disk, whatever the server thinks.
+                        settings = (
+                            f"set_config('lock_timeout', '{LOCK_TIMEOUT * 1000:.0f}', true), set_config('synchronous_commit', 'on', true)"
+                        )
+                        connection.exec_driver_sql(f"SELECT {settings}")
                     yield connection
         except sa.exc.SQLAlchemyError as error:
             failure = self._understood(error)
         if failure:
-            raise failure
+            raise failure from None  # Of what it grew out of nothing is shown: that quotes SQL.
 
     def now(self, connection: Connection) -> float:
         """Seconds since the epoch: the server's clock where several runners share one, else this host's."""
@@ -176,11 +199,7 @@ class Database:
                 url,
                 hide_parameters=True,
                 poolclass=sa.pool.NullPool,
-                connect_args={
-                    "connect_timeout": CONNECT_TIMEOUT,
-                    "application_name": "keyturn.devices",
-                    "options": f"-c lock_timeout={LOCK_TIMEOUT * 1000}",
-                },
+                connect_args={"connect_timeout": CONNECT_TIMEOUT, "application_name": "keyturn.devices"},
             )
         except ImportError:
             failure = LedgerError("library", "A ledger on PostgreSQL needs the Python library psycopg: pip install 'psycopg[binary]'.")
