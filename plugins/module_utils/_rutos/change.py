@@ -1,0 +1,175 @@
+# Copyright (c) 2026, keyturn.devices contributors
+# GNU General Public License v3.0 or later (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Changing the password of one router, and proving one, in an order that costs no wrong log-in when nothing is wrong.
+
+Pure but for the way it is given: the same steps for the API and for SSH.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from ansible_collections.keyturn.devices.plugins.module_utils._passwords.policy import violations
+from ansible_collections.keyturn.devices.plugins.module_utils._rutos.logins import Logins
+from ansible_collections.keyturn.devices.plugins.module_utils._rutos.visit import Identity, Outcome, RouterFault, Rule, Unclear, Way
+
+_NOTHING_CHANGED = "Nothing was changed"
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A password that may be the one in force, by a name that may be told."""
+
+    name: str
+    password: str = field(repr=False)
+
+
+def change_password(
+    way: Way, serial: str, current: str | None, new: str, check_mode: bool = False, sleep: Callable[[float], None] = time.sleep
+) -> Outcome:
+    """Make C(new) the password of the router with that serial number, unless it is already, and prove it by a log-in.
+
+    C(current): the password that should work now; without it only C(new) is tried. Every session is ended, whatever happens.
+    """
+    change = _Change(way, Logins(way, sleep), serial, current, new, check_mode)
+    return _closed(way, change.logins, change.run)
+
+
+def prove_password(way: Way, serial: str, candidates: Sequence[Candidate]) -> Outcome:
+    """Find out which of the candidates (two at most) is in force, in their order. Nothing is changed, every session is ended."""
+    logins = Logins(way)
+    return _closed(way, logins, lambda: _prove(way, logins, serial, candidates))
+
+
+def look_at(way: Way, password: str) -> tuple[Outcome, Rule | None]:
+    """Log in, and tell who answers and which rule is in force there. Every session is ended."""
+    logins = Logins(way)
+    rules: list[Rule] = []
+
+    def look() -> Outcome:
+        if not logins.opens(password):
+            return Outcome("refused", "unauthorized", f"The router refused {_counted(1)}.")
+        identity = way.identity()
+        rules.append(way.rule(identity))
+        return Outcome("proven", identity=identity)
+
+    outcome = _closed(way, logins, look)
+    return outcome, rules[0] if rules else None
+
+
+def _closed(way: Way, logins: Logins, visit: Callable[[], Outcome]) -> Outcome:
+    try:
+        outcome = visit()
+    except RouterFault as fault:
+        outcome = Outcome("unknown" if fault.lost else "failed", fault.reason, sentence(fault.message))
+    finally:
+        left = way.close()
+    outcome.wrong_logins = logins.wrong
+    if left:
+        outcome.message = f"{outcome.message} {sentence(left)}".strip()
+    return outcome
+
+
+def _prove(way: Way, logins: Logins, serial: str, candidates: Sequence[Candidate]) -> Outcome:
+    tried: set[str] = set()
+    for candidate in candidates:
+        if candidate.password not in tried:
+            tried.add(candidate.password)
+            if logins.opens(candidate.password):
+                return Outcome("proven", live=candidate.name, identity=_identified(way, serial))
+    return Outcome("refused", "unauthorized", f"The router refused {_counted(len(tried))}.", "neither")
+
+
+def _identified(way: Way, serial: str) -> Identity:
+    identity = way.identity()
+    if not identity.serial:
+        raise RouterFault("not_identified", "the router does not tell its serial number, so it may be another one")
+    if not identity.is_router(serial):
+        raise RouterFault("wrong_device", f"the router at this address has the serial number {identity.serial}")
+    return identity
+
+
+@dataclass
+class _Change:
+    """One change on its way. C(live): what the log-ins proved so far, on the right router."""
+
+    way: Way
+    logins: Logins
+    serial: str
+    current: str | None = field(repr=False)
+    new: str = field(repr=False)
+    check_mode: bool
+    live: str | None = None
+    identity: Identity = field(default_factory=Identity)
+
+    def run(self) -> Outcome:
+        """The steps in their order."""
+        try:
+            outcome = self._enter() or self._check()
+            if outcome is not None:
+                return outcome
+            assert self.current is not None
+            changed = self.way.change(self.current, self.new)
+        except Unclear as fault:
+            return self._find_out("changed", fault)
+        except RouterFault as fault:
+            # Until the change is asked for, whatever is lost on the way cannot have changed the password.
+            return Outcome("failed", fault.reason, f"{_NOTHING_CHANGED}: {sentence(fault.message)}", self.live)
+        if changed:
+            return self._find_out("changed", RouterFault("new_password_refused", "the router took the new password and then refused it"))
+        return self._find_out("unchanged", RouterFault("protocol", "the router says that it has this password already, and refuses it"))
+
+    def _enter(self) -> Outcome | None:
+        """Log in and identify the router. None when the current password opened it."""
+        if self.current is not None and self.current != self.new and self.logins.opens(self.current):
+            self.identity = _identified(self.way, self.serial)
+            self.live = "current"
+            return None
+        if self.logins.opens(self.new):
+            _identified(self.way, self.serial)
+            return Outcome("unchanged", "same_password", "The router has this password already.", "new")
+        message = f"{_NOTHING_CHANGED}: the router refused {_counted(self.logins.wrong)}."
+        return Outcome("failed", "unauthorized", message, None if self.current is None else "neither")
+
+    def _check(self) -> Outcome | None:
+        """None when the change is to be asked for."""
+        rule = self.way.rule(self.identity)
+        broken = violations(self.new, rule.policy)
+        if broken:
+            why = "; ".join(violation.message for violation in broken)
+            message = f"{_NOTHING_CHANGED}: {why} ({rule.words})."
+            return Outcome("failed", "rejected_by_policy", message, self.live, broken)
+        if self.check_mode:
+            return Outcome("changed", "would_change", "The password would be changed.", self.live)
+        return None
+
+    def _find_out(self, wanted: str, fault: RouterFault) -> Outcome:
+        """After the change was asked for: which password is in force? C(wanted): the status when it is the new one."""
+        assert self.current is not None
+        try:
+            if self.logins.opens(self.new, patient=True):
+                if wanted == "unchanged":
+                    return Outcome(wanted, "same_password", "The router has this password already.", "new")
+                return Outcome(wanted, "", "The new password was proven by a log-in.", "new")
+            if self.logins.opens(self.current, patient=True):
+                self.way.restore(self.current)
+                return Outcome("failed", fault.reason, f"{sentence(fault.message)} The old password is still in force.", "current")
+        except RouterFault as silence:
+            reason = "locked_out" if silence.reason == "locked_out" else fault.reason if self.logins.wrong else "timeout"
+            message = f"The change was asked for and its outcome is not known: {fault.message}; then, at the log-in: {silence.message}."
+            return Outcome("unknown", reason, message)
+        message = f"The change was asked for, and now neither the new nor the old password is accepted: {sentence(fault.message)}"
+        return Outcome("unknown", fault.reason, message, "neither")
+
+
+def _counted(number: int) -> str:
+    return "the password" if number == 1 else "both passwords"
+
+
+def sentence(text: str) -> str:
+    """With a capital at its beginning and a full stop at its end."""
+    return f"{text[:1].upper()}{text[1:].rstrip('.')}."

@@ -1,0 +1,152 @@
+# Copyright (c) 2026, keyturn.devices contributors
+# GNU General Public License v3.0 or later (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The options by which a module reaches routers themselves, and the ways they lead to."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ansible.module_utils.basic import missing_required_lib
+
+from ansible_collections.keyturn.devices.plugins.module_utils._http import IMPORT_ERROR, BearerToken, HttpClient
+from ansible_collections.keyturn.devices.plugins.module_utils._redact import Redactor
+from ansible_collections.keyturn.devices.plugins.module_utils._rutos.addresses import Address, AddressError, read_address
+from ansible_collections.keyturn.devices.plugins.module_utils._rutos.api import RouterApi
+from ansible_collections.keyturn.devices.plugins.module_utils._rutos.ssh import RouterSsh, library_problem, read_ssh_fingerprint
+from ansible_collections.keyturn.devices.plugins.module_utils._rutos.visit import Way
+
+DEFAULT_PARALLEL = 16
+
+_HEX_FINGERPRINT = re.compile(r"(?:SHA256[:=])?((?:[0-9a-f]{2}:?){31}[0-9a-f]{2})\Z", re.IGNORECASE)
+_USERNAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\Z")
+
+
+class BadInput(Exception):
+    """The task cannot be carried out as it is written; nothing was sent."""
+
+
+def routers_argument_spec() -> dict[str, Any]:
+    """For the whole task, beside C(http_argument_spec)."""
+    return {
+        "parallel": {"type": "int", "default": DEFAULT_PARALLEL},
+        "fingerprint": {"type": "str"},
+        "known_hosts": {"type": "path"},
+    }
+
+
+def router_argument_spec() -> dict[str, Any]:
+    """For one element of C(devices), beside its passwords."""
+    return {
+        "username": {"type": "str", "default": "admin"},
+        "protocol": {"type": "str", "choices": ["api", "ssh"], "default": "api"},
+        "fingerprint": {"type": "str"},
+    }
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where and as whom one router is asked. C(fingerprint): SHA-256 in hexadecimal digits, of its certificate or its host key."""
+
+    serial: str
+    host: str
+    address: Address
+    username: str
+    fingerprint: str | None
+
+
+def read_places(devices: Sequence[Mapping[str, Any]], options: Mapping[str, Any]) -> list[Place]:
+    """Every router of the task. BadInput with all problems, also those of the whole task."""
+    problems: list[str] = []
+    places: list[Place] = []
+    for number, device in enumerate(devices):
+        where = f"devices[{number}]"
+        if not device["serial"].strip():
+            problems.append(f"{where}.serial is empty")
+        if device["protocol"] == "ssh" and not _USERNAME.match(device["username"]):
+            problems.append(f"{where}.username cannot be the name of a user")
+        fingerprint = None
+        try:
+            fingerprint = read_fingerprint(device["fingerprint"] or options["fingerprint"])
+        except ValueError as problem:
+            problems.append(f"{where}.fingerprint {problem}")
+        try:
+            address = read_address(device["host"] or "", device["protocol"])
+        except AddressError as problem:
+            problems.append(f"{where}.host {problem}")
+        else:
+            places.append(Place(device["serial"], device["host"], address, device["username"], fingerprint))
+    problems += _twice("serial", [device["serial"].strip() for device in devices])
+    # One log-in at a time: a router makes a second one wait, and counts both.
+    problems += _twice("host", [f"{place.address.host.lower()} port {place.address.port}" for place in places])
+    problems += [f"{name} must be 1 or more" for name in ("parallel", "deadline", "timeout") if options[name] < 1]
+    problems += [f"{name} does not exist" for name in ("ca_path", "known_hosts") if options[name] and not os.path.exists(options[name])]
+    if problems:
+        raise BadInput("; ".join(problems) + ".")
+    return places
+
+
+def _twice(name: str, values: Sequence[str]) -> list[str]:
+    twice = [value for value, count in Counter(values).items() if count > 1]
+    return [f"devices names the {name} {', '.join(twice[:5])} more than once"] if twice else []
+
+
+def read_fingerprint(text: str | None) -> str | None:
+    """A SHA-256 in hexadecimal digits, with or without colons, or as OpenSSH writes it. ValueError for anything else."""
+    if text is None:
+        return None
+    match = _HEX_FINGERPRINT.match(text.strip())
+    digits = match[1].replace(":", "").lower() if match else read_ssh_fingerprint(text)
+    if digits is None:
+        raise ValueError("is no SHA-256 fingerprint: 64 hexadecimal digits, or SHA256: and Base64")
+    return digits
+
+
+def check_libraries(places: Sequence[Place]) -> None:
+    """BadInput when a library is missing that one of the routers needs."""
+    if any(place.address.scheme != "ssh" for place in places) and IMPORT_ERROR is not None:
+        raise BadInput(missing_required_lib("requests"))
+    if any(place.address.scheme == "ssh" for place in places) and library_problem() is not None:
+        raise BadInput(missing_required_lib("paramiko"))
+
+
+class Ways:
+    """Makes the way to each router. C(deadline): a moment of C(clock)."""
+
+    def __init__(self, options: Mapping[str, Any], clock: Callable[[], float] = time.monotonic) -> None:
+        self._options = options
+        self.clock = clock
+        self.deadline = clock() + options["deadline"]
+
+    def to(self, place: Place, redactor: Redactor) -> Way:
+        """C(redactor): for what this router says, of its own: one is used by one thread."""
+        options = self._options
+        if place.address.scheme == "ssh":
+            return RouterSsh(
+                place.address,
+                place.username,
+                redactor,
+                fingerprint=place.fingerprint,
+                known_hosts=options["known_hosts"],
+                timeout=options["timeout"],
+                deadline=self.deadline,
+                clock=self.clock,
+            )
+        token = BearerToken()
+        http = HttpClient(
+            auth=token,
+            validate_certs=options["validate_certs"],
+            ca_path=options["ca_path"],
+            fingerprint=place.fingerprint,
+            timeout=options["timeout"],
+            retries=1,
+            clock=self.clock,
+        )
+        return RouterApi(place.address, place.username, redactor, http, token, self.deadline, self.clock)

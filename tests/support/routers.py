@@ -1,0 +1,84 @@
+# Copyright (c) 2026, keyturn.devices contributors
+# GNU General Public License v3.0 or later (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the tests of the routers share: one simulated fleet per module, set back before each test, and the task as a module sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from simulators.rutos import RutosSimulator, SimulatedRouter
+
+from ansible_collections.keyturn.devices.plugins.module_utils._redact import ModuleFailure, Redactor
+from ansible_collections.keyturn.devices.plugins.module_utils._rutos.job import prove_on_routers, set_on_routers
+
+NEW = "Vexing-42-Harbour"
+WRONG = "Not-The-1-In-Force"
+
+Result = dict[str, Any]
+
+
+def options(devices: Sequence[Mapping[str, Any]], **settings: Any) -> dict[str, Any]:
+    """The options of router_password or router_login, with their defaults."""
+    element = {
+        "host": None,
+        "username": "admin",
+        "protocol": "api",
+        "fingerprint": None,
+        "password": None,
+        "current_password": None,
+        "candidates": None,
+    }
+    return {
+        "devices": [{**element, **device} for device in devices],
+        "csv": None,
+        "generate": None,
+        "generated_csv": None,
+        "parallel": 16,
+        "fingerprint": None,
+        "known_hosts": None,
+        "validate_certs": True,
+        "ca_path": None,
+        "timeout": 5,
+        "deadline": 60,
+        "on_device_failure": "report",
+        **settings,
+    }
+
+
+def device(router: SimulatedRouter, **values: Any) -> dict[str, Any]:
+    """A router as an element of C(devices), trusted by its fingerprint."""
+    return {"serial": router.serial, "host": router.url, "fingerprint": router.fingerprint, **values}
+
+
+def set_passwords(devices: Sequence[Mapping[str, Any]], check_mode: bool = False, **settings: Any) -> Result:
+    return set_on_routers(options(devices, **settings), Redactor(), check_mode, lambda _text: None)
+
+
+def set_password(router: SimulatedRouter, password: str = NEW, current: str | None = None, **settings: Any) -> Result:
+    """The outcome of one router."""
+    return set_passwords([device(router, password=password, current_password=current or None)], **settings)["devices"][0]
+
+
+def prove(router: SimulatedRouter, *passwords: str, **settings: Any) -> Result:
+    """The outcome of one router; the candidates are called 1 and 2."""
+    candidates = [{"name": str(number), "password": password} for number, password in enumerate(passwords, 1)]
+    return prove_on_routers(options([device(router, candidates=candidates)], **settings))["devices"][0]
+
+
+def failure_of(call: Any) -> ModuleFailure:
+    try:
+        call()
+    except ModuleFailure as failure:
+        return failure
+    raise AssertionError("the task did not fail")
+
+
+def unharmed(simulator: RutosSimulator, most_wrong: int = 2) -> None:
+    """What holds for every router after every task: no session left open, no more wrong log-ins than allowed, one log-in at a time."""
+    for serial, truth in simulator.truth().items():
+        assert truth["open_sessions"] == [], serial
+        assert truth["wrong_logins"] <= most_wrong, serial
+        assert truth["most_logins_at_once"] <= 1, serial
