@@ -61,8 +61,9 @@ def account(
         failures += status not in ("changed", "left_alone") and result["reason"] != "offline"
     tried = run.get("tried", 0) + len(ours(taken))
     failures += run.get("failures", 0)
-    if not stop and applied.get("failed"):
-        stop = str(applied.get("msg", "router_password failed"))
+    # With failures of single routers only reported, it has a message just when the whole call failed.
+    if not stop and applied.get("msg"):
+        stop = str(applied["msg"])
     if not stop and tried and failures * 100 > settings.failure_limit_percent * tried:
         stop = f"{failures} of {tried} routers failed, the limit is {settings.failure_limit_percent} percent"
     remembered = [result for result in results if settings.devices <= settings.summary_limit or result["result"] != "committed"]

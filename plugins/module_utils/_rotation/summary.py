@@ -35,6 +35,9 @@ _ADVICE = {
     "quota": "The quota of RMS requests is spent; run again when it is renewed.",
     "conflict": "RMS was busy with this router; run again later.",
     "list_gone": "RMS no longer has its one-time list; the next run sets a new password.",
+    "list_incomplete": "RMS's one-time list broke off before it; run the reconcile playbook, which sets a new password.",
+    "list_missing": "RMS's one-time list does not name it; run the reconcile playbook, which sets a new password.",
+    "not_sent": "Nothing was sent to it; it is tried again on the next run.",
     "ledger_unavailable": "The staged password is in the ledger. Bring the ledger back, then run the reconcile playbook.",
 }
 _ADVICE_BY_STATUS = {
