@@ -102,6 +102,11 @@ class Deposit:
         """Bytes of the part so far."""
         return self._length - self._start
 
+    def part(self, offset: int = 0) -> bytes:
+        """What the file has taken of the part, from C(offset) on."""
+        assert self._descriptor is not None
+        return os.pread(self._descriptor, self.part_length - offset, self._start + offset)
+
     @property
     def has_content(self) -> bool:
         """Whether there is anything to keep, in the part or before it."""
@@ -110,12 +115,14 @@ class Deposit:
     def write(self, piece: bytes) -> None:
         """Add a piece to the part; it is with the operating system when this returns. OSError when the disk does not take it."""
         assert self._descriptor is not None
-        _write(self._descriptor, piece)
-        self._length += len(piece)
+        try:
+            _write(self._descriptor, piece)
+        finally:  # A disk that fills up has taken a part of it.
+            self._length = os.lseek(self._descriptor, 0, os.SEEK_CUR)
 
     def end_line(self, whole: bool) -> None:
         """Before something else follows in the part: end a last line without an end, as a cut one unless it is C(whole)."""
-        if self.part_length and not self._part().endswith((b"\n", b"\r")):
+        if self.part_length and not self.part().endswith((b"\n", b"\r")):
             self.write(b"\n" if whole else CUT_MARK)
 
     def finish(self, whole: bool) -> bytes:
@@ -123,7 +130,7 @@ class Deposit:
         assert self._descriptor is not None
         assert self._temporary is not None
         try:
-            part = self._part()
+            part = self.part()
             os.ftruncate(self._descriptor, self._length)
             os.fsync(self._descriptor)
             os.replace(self._temporary, self.path)
@@ -147,10 +154,6 @@ class Deposit:
         if self._temporary is not None:
             self._temporary.unlink(missing_ok=True)
             self._temporary = None
-
-    def _part(self) -> bytes:
-        assert self._descriptor is not None
-        return os.pread(self._descriptor, self.part_length, self._start)
 
     def _keep(self, part: bytes, whole: bool) -> None:
         if part:

@@ -14,7 +14,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.keyturn.devices.plugins.module_utils._http import HttpFault
+from ansible_collections.keyturn.devices.plugins.module_utils._http import HttpFault, Reply
 from ansible_collections.keyturn.devices.plugins.module_utils._passwords.one_time_list import read_one_time_list
 from ansible_collections.keyturn.devices.plugins.module_utils._rms.channel import watch
 from ansible_collections.keyturn.devices.plugins.module_utils._rms.client import Pages, RmsClient, RmsFault, whole_number
@@ -283,35 +283,39 @@ def _fetch(client: RmsClient, found: _List, deposit: Deposit, *, whole_before: b
     A connection that breaks may have used up the one download, or not (assumed): it is asked for again, after what arrived.
     """
     bodies: list[_Body] = []
-    content = bytearray()
+    begins: list[int] = []  # where in the part this attempt's body begins, once it does
     pause = _FIRST_PAUSE
 
     def keep(piece: bytes) -> None:
-        if not content:
+        if not begins:
             deposit.end_line(whole=whole_before and not bodies)
-        content.extend(piece)
+            begins.append(deposit.part_length)
         deposit.write(piece)
 
     for attempt in range(_DOWNLOAD_TRIES):
         if attempt:
             client.sleep(pause)
             pause *= _PAUSE_GROWTH
-        content.clear()
+        begins.clear()
+        reply: Reply | None = None
+        trouble, disk_failed = "", False
         try:
             reply = client.http.download(client.url("tasks", found.task, "download", "passwords"), _LIST_TYPES, keep)
         except HttpFault as problem:
-            if content:
-                found.trouble = f"the list broke off after {len(content)} bytes: {problem.message}"
-                bodies.append(_Body(bytes(content), False))
-            found.trouble = found.trouble or f"the list cannot be fetched: {problem.message}"
-            continue
+            trouble = problem.message
         except OSError as problem:
-            found.trouble = f"the list could not be written after {len(content)} bytes: {problem.strerror}"
-            bodies.append(_Body(bytes(content), False))
-            break
+            trouble, disk_failed = f"it could not be written: {problem.strerror}", True
+        if begins:
+            bodies.append(_Body(deposit.part(begins[0]), whole=not trouble))
+            if trouble:
+                found.trouble = f"the list broke off after {len(bodies[-1].content)} bytes: {trouble}"
+        if reply is None:
+            found.trouble = found.trouble or f"the list cannot be fetched: {trouble}"
+            if disk_failed:
+                break
+            continue
         if reply.status == 200:
             found.trouble = ""
-            bodies.append(_Body(bytes(content), True))
             break
         found.trouble = found.trouble or f"RMS does not give the list (HTTP {reply.status}{client.words(reply)})"
         if reply.status in (401, 403) or (reply.status == 429 and not client.pause(reply)):
@@ -338,7 +342,7 @@ def _settle(target: Target, lists: Sequence[_List], fault: RmsFault | None, *, b
     elif word in _TASK_FAILURE:
         if outcome.status == "changed":
             target.end("unknown", "conflict", "RMS reported that the password was changed, and its list says that it was not.")
-        else:
+        elif by_task:
             target.end("failed", "rejected", "RMS says that it could not change the password of this router.")
     elif outcome.status == "changed" or (by_task and word in _TASK_SUCCESS):
         if mine and identifier in mine[0].passwords:

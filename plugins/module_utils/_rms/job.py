@@ -207,9 +207,10 @@ def _apply(target: Target, routers: list[Router]) -> None:
 
 
 def _policy(firmware: str | None) -> PasswordPolicy:
-    """The floor of RMS and, where the firmware is known, of the router. Without it a special character is not demanded."""
+    """The floor of RMS. A special character is demanded only where the firmware is known to be one that demands it."""
     policy = floor_for("rms", firmware).policy
-    return policy if firmware else replace(policy, special=False)
+    is_known = floor_for("rutos", firmware).evidence != "assumed"
+    return policy if is_known else replace(policy, special=False)
 
 
 def _some(texts: list[str]) -> str:
