@@ -42,10 +42,21 @@ attributes:
 options: {}
 attributes:
   action_group:
-    description: Use C(group/keyturn.devices.rms) in C(module_defaults) to set defaults for this module.
+    description: Use C(group/keyturn.devices.rms) or C(group/keyturn.devices.routers) in C(module_defaults) to set defaults for this module.
     support: full
     membership:
       - keyturn.devices.rms
+      - keyturn.devices.routers
+"""
+
+    ACTION_GROUP_ROUTERS = r"""
+options: {}
+attributes:
+  action_group:
+    description: Use C(group/keyturn.devices.routers) in C(module_defaults) to set defaults for this module.
+    support: full
+    membership:
+      - keyturn.devices.routers
 """
 
     ACTION_GROUP_LEDGER = r"""

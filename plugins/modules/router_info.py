@@ -7,32 +7,90 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: router_info
-short_description: Tell which Teltonika routers RMS knows
+short_description: Tell which Teltonika routers there are
 version_added: 0.1.0
 description:
-  - Returns the routers of an RMS account, or some of them, with what matters for their passwords.
-  - A fleet of ten thousand routers takes about ten requests; one or two routers take one each.
+  - Returns the routers of an account of RMS, Teltonika's Remote Management System, or some of them, with what matters for their passwords.
+    A fleet of ten thousand routers takes about ten requests; one or two routers take one each.
+  - With O(via=device), asks routers themselves, by logging in to them.
 author:
   - Keyturn developers (@keyturn)
 extends_documentation_fragment:
   - keyturn.devices.rms
+  - keyturn.devices.routers
   - keyturn.devices.http
   - keyturn.devices.attributes
   - keyturn.devices.attributes.info_module
   - keyturn.devices.attributes.action_group_rms
 options:
+  via:
+    description:
+      - The way to the routers.
+      - V(rms) is Teltonika's cloud. It needs O(rms_token).
+      - V(device) is the router itself. It needs O(devices).
+    type: str
+    choices: [rms, device]
+    default: rms
+  devices:
+    description: For O(via=device), the routers to ask.
+    type: list
+    elements: dict
+    suboptions:
+      serial:
+        description:
+          - Serial number. A router that has another one is reported as V(wrong_device). Without it, whoever answers is described.
+        type: str
+      host:
+        description:
+          - Name or address of the router, with a port where it is not the usual one, or its URL. HTTPS unless the URL says C(http://).
+            With O(devices[].protocol=ssh), C(ssh://) may stand before it.
+          - Plain HTTP that redirects to HTTPS on the same host is followed before anything secret is sent.
+        type: str
+        required: true
+      username:
+        description: The web user. By SSH it is always C(root) who logs in.
+        type: str
+        default: admin
+      password:
+        description: Its password.
+        type: str
+        required: true
+      protocol:
+        description:
+          - V(api) is the router's HTTP API, there since RutOS 07.03. V(ssh) is for routers without it; it tells less.
+        type: str
+        choices: [api, ssh]
+        default: api
+      fingerprint:
+        description:
+          - SHA-256 fingerprint of the router's certificate, in hexadecimal digits, with or without colons. It is the way to trust a
+            self-signed certificate; O(validate_certs) and O(ca_path) do not count then.
+          - With O(devices[].protocol=ssh) it is that of the host key, also as OpenSSH writes it (C(SHA256:...)).
+        type: str
+  deadline:
+    description:
+      - For O(via=device), seconds until all routers must have answered. A router that is not begun by then is not asked.
+    type: int
+    default: 300
+  on_device_failure:
+    description:
+      - For O(via=device), whether the task fails when a router cannot be asked (V(fail)), or only tells so in RV(devices) (V(report)).
+    type: str
+    choices: [fail, report]
+    default: fail
   serials:
     description:
-      - Only the routers with these serial numbers, compared exactly. Write them in quotes, so that leading zeros are kept.
+      - For O(via=rms), only the routers with these serial numbers, compared exactly. Write them in quotes, so that leading zeros are kept.
       - A serial number that RMS does not know is in RV(missing); one that it has more than once gives several routers.
     type: list
     elements: str
   limit:
     description:
-      - How many routers RMS is asked for in one request. It may give fewer at once; the listing goes on until it has all.
+      - For O(via=rms), how many routers RMS is asked for in one request. It may give fewer at once; the listing goes on until it has all.
     type: int
     default: 1000
 seealso:
+  - module: keyturn.devices.router_login
   - module: keyturn.devices.router_password
   - plugin: keyturn.devices.rms
     plugin_type: inventory
@@ -49,6 +107,15 @@ EXAMPLES = r"""
   ansible.builtin.debug:
     msg: "{{ fleet.routers | rejectattr('online') | map(attribute='name') }}"
 
+- name: Ask a router itself, for instance for the password rule that is in force there
+  keyturn.devices.router_info:
+    via: device
+    devices:
+      - host: depot-07.example.com
+        password: "{{ lookup('keyturn.devices.password', 'depot-07') }}"
+    ca_path: /etc/ssl/routers.pem
+  delegate_to: localhost
+
 - name: Is this one there?
   keyturn.devices.router_info:
     serials: ["0012345678"]
@@ -57,13 +124,13 @@ EXAMPLES = r"""
 
 RETURN = r"""
 routers:
-  description: The routers, in the order in which RMS lists them, or in that of O(serials).
+  description: The routers, in the order in which RMS lists them, or in that of O(serials) or O(devices). Only those that could be asked.
   returned: success
   type: list
   elements: dict
   contains:
     id:
-      description: The id in RMS.
+      description: The id in RMS; C(null) with O(via=device).
       type: int
       returned: always
       sample: 70810
@@ -72,8 +139,13 @@ routers:
       type: str
       returned: always
       sample: "1100000007"
+    host:
+      description: The host as it was given.
+      type: str
+      returned: with O(via=device)
+      sample: depot-07.example.com
     name:
-      description: The name in RMS.
+      description: The name in RMS, or that of the router itself.
       type: str
       returned: always
       sample: depot-07
@@ -83,7 +155,7 @@ routers:
       returned: always
       sample: RUTX11
     firmware:
-      description: The firmware, as RMS writes it.
+      description: The firmware, as RMS or the router writes it.
       type: str
       returned: always
       sample: RUTX_R_00.07.13.2
@@ -117,6 +189,7 @@ routers:
       description:
         - The rule that a password must meet to be set through RMS, as far as it can be told from the firmware. The router's owner can
           change its own rule on firmware 07.11 and later, which RMS does not tell.
+        - With O(via=device) it is the rule of the router itself, which it tells from firmware 07.11 on.
       type: dict
       returned: always
       contains:
@@ -144,8 +217,12 @@ routers:
           description: Whether a special character is demanded.
           type: bool
           returned: always
+        max_age_days:
+          description: After how many days a password expires; C(null) for never.
+          type: int
+          returned: with O(via=device)
         evidence:
-          description: How the rule is known, V(documented) by the vendor, V(observed) or V(assumed).
+          description: How the rule is known, told by the V(router), V(documented) by the vendor, V(observed) or V(assumed).
           type: str
           returned: always
       sample: {min_length: 8, max_length: 32, upper: true, lower: true, digits: true, special: true, evidence: documented}
@@ -155,13 +232,62 @@ missing:
   type: list
   elements: str
   sample: []
+devices:
+  description: What became of each router of O(devices), in their order. Also returned when the task fails.
+  returned: with O(via=device)
+  type: list
+  elements: dict
+  contains:
+    serial:
+      description: The serial number as it was given.
+      type: str
+      returned: always
+    host:
+      description: The host as it was given.
+      type: str
+      returned: always
+      sample: depot-07.example.com
+    status:
+      description: V(proven), the router told. V(refused), it refused the password. V(failed) or V(unknown), it could not be asked.
+      type: str
+      returned: always
+      sample: proven
+    reason:
+      description: Why it did not tell, as in M(keyturn.devices.router_login); empty otherwise.
+      type: str
+      returned: always
+      sample: ""
+    message:
+      description: The same for people.
+      type: str
+      returned: always
+      sample: ""
+    retryable:
+      description: Whether the same task may succeed later.
+      type: bool
+      returned: always
+      sample: false
+    live:
+      description: Always C(null).
+      type: str
+      returned: always
+    wrong_logins:
+      description: How many log-ins the router refused.
+      type: int
+      returned: always
+      sample: 0
+summary:
+  description: How many routers of O(devices) ended in each status.
+  returned: with O(via=device)
+  type: dict
+  sample: {proven: 1, refused: 0, failed: 0, unknown: 0}
 requests:
   description: How many HTTP requests were sent.
   returned: success
   type: int
   sample: 10
 reason:
-  description: Why RMS could not be read.
+  description: Why RMS could not be read, or V(bad_input).
   returned: failure
   type: str
   sample: unauthorized
@@ -177,9 +303,17 @@ from ansible_collections.keyturn.devices.plugins.module_utils._rms.client import
 from ansible_collections.keyturn.devices.plugins.module_utils._rms.devices import find_routers, list_routers
 from ansible_collections.keyturn.devices.plugins.module_utils._rms.info import Descriptions
 from ansible_collections.keyturn.devices.plugins.module_utils._rms.options import rms_argument_spec, rms_client
+from ansible_collections.keyturn.devices.plugins.module_utils._rutos.job import look_at_routers
+from ansible_collections.keyturn.devices.plugins.module_utils._rutos.options import router_argument_spec, routers_argument_spec
 
 
 def work(module: AnsibleModule, redactor: Redactor) -> dict[str, Any]:
+    if module.params["via"] == "device":
+        return look_at_routers(module.params)
+    return ask_rms(module, redactor)
+
+
+def ask_rms(module: AnsibleModule, redactor: Redactor) -> dict[str, Any]:
     serials, limit = module.params["serials"], module.params["limit"]
     if limit < 1:
         raise ModuleFailure("limit must be 1 or more.", reason="bad_input")
@@ -198,13 +332,25 @@ def work(module: AnsibleModule, redactor: Redactor) -> dict[str, Any]:
 
 
 def main() -> None:
+    device = {
+        "serial": {"type": "str"},
+        "host": {"type": "str", "required": True},
+        "password": {"type": "str", "required": True, "no_log": True},
+        **router_argument_spec(),
+    }
     module = QuietModule(
         argument_spec={
+            "via": {"type": "str", "choices": ["rms", "device"], "default": "rms"},
+            "devices": {"type": "list", "elements": "dict", "options": device},
+            "deadline": {"type": "int", "default": 300},
+            "on_device_failure": {"type": "str", "choices": ["fail", "report"], "default": "fail"},
             "serials": {"type": "list", "elements": "str"},
             "limit": {"type": "int", "default": 1000},
             **rms_argument_spec(),
+            **routers_argument_spec(),
             **http_argument_spec(),
         },
+        required_if=[("via", "device", ["devices"])],
         supports_check_mode=True,
     )
     run_module(module, work)

@@ -11,10 +11,13 @@ short_description: Set the administrator passwords of Teltonika routers, many at
 version_added: 0.1.0
 description:
   - Sets the administrator passwords of Teltonika routers through Teltonika's Remote Management System (RMS), with one request for
-    many routers, and tells for each router what became of it.
+    many routers, or at the routers themselves, and tells for each router what became of it.
   - For each router the outcome is V(changed), V(unchanged), V(failed) (the router certainly kept its password) or V(unknown) (nobody
     knows, for instance because the connection broke after the request was sent). A password with the outcome V(unknown) may be in
     force and must be kept, together with the one before. Requests that change passwords are never repeated on their own.
+  - "With O(via=device), for each router: log in with the current password; only where that is refused, try the new one (it works:
+    V(unchanged)); compare the serial number; check the new password against the router's own rule; change it; prove it by another log-in;
+    end every session. When the connection breaks after the request was sent, the log-ins find out which password is in force."
   - "On its own this module does not remember any password. The role C(keyturn.devices.router_rotation) does: it writes each password
     into a ledger before the router hears of it."
 notes:
@@ -30,6 +33,7 @@ author:
   - Keyturn developers (@keyturn)
 extends_documentation_fragment:
   - keyturn.devices.rms
+  - keyturn.devices.routers
   - keyturn.devices.http
   - keyturn.devices.attributes
   - keyturn.devices.attributes.action_group_rms
@@ -44,21 +48,23 @@ attributes:
     details:
       - Passwords are secrets, so there is no difference to show.
   idempotent:
-    support: none
+    support: partial
     details:
-      - RMS cannot tell which password a router has, so each run sets it again.
+      - With O(via=device) it is. RMS cannot tell which password a router has, so with O(via=rms) each run sets it again.
 options:
   via:
     description:
       - The way to the routers.
       - V(rms) is Teltonika's cloud. It needs O(rms_token).
+      - V(device) is the router itself. It needs O(devices), with O(devices[].host) and O(devices[].password).
     type: str
-    choices: [rms]
+    choices: [rms, device]
     default: rms
   devices:
     description:
       - The routers, and the password of each unless O(generate) is used.
       - A serial number that RMS does not know is reported as V(not_found), and the others go on.
+      - With O(via=device), a router at O(devices[].host) with another serial number is reported as V(wrong_device) and not changed.
     type: list
     elements: dict
     suboptions:
@@ -70,7 +76,11 @@ options:
       password:
         description:
           - The new password. RMS takes 8 to 32 characters with at least one upper-case letter, one lower-case letter and one digit, and a
-            special character where the router's firmware is known to be 07.13 or later.
+            special character where the router's firmware is known to be 07.13 or later. With O(via=device) the router's own rule holds.
+        type: str
+      current_password:
+        description:
+          - For O(via=device), the password that should be in force now. Without it, O(devices[].password) can only be proven.
         type: str
       id:
         description:
@@ -79,7 +89,29 @@ options:
         type: int
       host:
         description:
-          - Name, address or URL of the router. With O(via=rms) it is only returned.
+          - Name or address of the router, with a port where it is not the usual one, or its URL. HTTPS unless the URL says C(http://).
+            With O(devices[].protocol=ssh), C(ssh://) may stand before it.
+          - Plain HTTP that redirects to HTTPS on the same host is followed before anything secret is sent.
+          - With O(via=rms) it is only returned.
+        type: str
+      username:
+        description:
+          - For O(via=device), the web user. The password of a user of group C(root), such as C(admin), is the router's SSH password too.
+        type: str
+        default: admin
+      protocol:
+        description:
+          - For O(via=device), how the router is spoken to. V(api) is its HTTP API, there since RutOS 07.03.
+          - V(ssh) is for routers without it. C(root) logs in, C(passwd) changes O(devices[].username) and then C(root), so that both
+            keep one password. The tools that tell the serial number and the firmware there are assumed.
+        type: str
+        choices: [api, ssh]
+        default: api
+      fingerprint:
+        description:
+          - For O(via=device), SHA-256 fingerprint of the router's certificate, in hexadecimal digits, with or without colons. It is the way
+            to trust a self-signed certificate; O(validate_certs) and O(ca_path) do not count then.
+          - With O(devices[].protocol=ssh) it is that of the host key, also as OpenSSH writes it (C(SHA256:...)).
         type: str
   csv:
     description:
@@ -142,6 +174,7 @@ options:
     default: fail
 seealso:
   - module: keyturn.devices.router_info
+  - module: keyturn.devices.router_login
 """
 
 EXAMPLES = r"""
@@ -162,6 +195,18 @@ EXAMPLES = r"""
     on_device_failure: report
   delegate_to: localhost
   register: handover
+
+- name: Set the password of a router that RMS does not know
+  keyturn.devices.router_password:
+    via: device
+    devices:
+      - serial: "1100000007"
+        host: depot-07.example.com
+        current_password: "{{ vault_depot_07_before }}"
+        password: "{{ vault_depot_07 }}"
+        fingerprint: "{{ depot_07_fingerprint }}"
+  delegate_to: localhost
+  no_log: true
 
 - name: Have RMS make passwords
   keyturn.devices.router_password:
@@ -197,7 +242,7 @@ devices:
       returned: always
       sample: "1100000007"
     id:
-      description: The id in RMS; C(null) when the router was not found.
+      description: The id in RMS; C(null) when the router was not found. As it was given with O(via=device).
       type: int
       returned: always
       sample: 70810
@@ -219,6 +264,8 @@ devices:
         - "V(not_sent): another router or the whole call stopped the task before anything was sent to this one. V(list_incomplete) and
           V(list_missing): the password was changed, and the list does not tell it. V(unconfirmed): an earlier list holds a password
           that RMS does not confirm."
+        - "With O(via=device) also: V(wrong_device), V(not_identified) (it does not tell its serial number), V(locked_out), V(no_api),
+          V(new_password_refused) (the router said that it took the password, and then refused it), V(error)."
       type: str
       returned: always
       sample: ""
@@ -232,6 +279,33 @@ devices:
       type: bool
       returned: always
       sample: false
+    live:
+      description:
+        - Which password a log-in proved to be in force, V(new) or V(current), V(neither) when both were refused, C(null) when no log-in
+          proved anything.
+      type: str
+      returned: with O(via=device)
+      sample: new
+    wrong_logins:
+      description: How many log-ins the router refused.
+      type: int
+      returned: with O(via=device)
+      sample: 0
+    violations:
+      description: What the password breaks of the router's rule, where that was found before it was sent.
+      type: list
+      elements: dict
+      returned: with O(via=device)
+      contains:
+        reason:
+          description: Such as V(too_short), V(no_upper), V(no_lower), V(no_digit), V(no_special).
+          type: str
+          returned: always
+        message:
+          description: The same for people.
+          type: str
+          returned: always
+      sample: []
 summary:
   description: How many routers ended in each status.
   returned: always
@@ -268,9 +342,14 @@ from ansible_collections.keyturn.devices.plugins.module_utils._http import http_
 from ansible_collections.keyturn.devices.plugins.module_utils._redact import QuietModule, Redactor, run_module, warn
 from ansible_collections.keyturn.devices.plugins.module_utils._rms.job import set_by_rms
 from ansible_collections.keyturn.devices.plugins.module_utils._rms.options import rms_argument_spec
+from ansible_collections.keyturn.devices.plugins.module_utils._rutos.job import set_on_routers
+from ansible_collections.keyturn.devices.plugins.module_utils._rutos.options import router_argument_spec, routers_argument_spec
 
 # How each way does the work: options, redactor, check mode and a function for warnings in, the result out.
-WAYS: dict[str, Callable[[dict[str, Any], Redactor, bool, Callable[[str], None]], dict[str, Any]]] = {"rms": set_by_rms}
+WAYS: dict[str, Callable[[dict[str, Any], Redactor, bool, Callable[[str], None]], dict[str, Any]]] = {
+    "rms": set_by_rms,
+    "device": lambda options, redactor, check_mode, warn: set_on_routers(options, check_mode),
+}
 
 ARGUMENTS: dict[str, Any] = {
     "via": {"type": "str", "choices": list(WAYS), "default": "rms"},
@@ -282,6 +361,8 @@ ARGUMENTS: dict[str, Any] = {
             "password": {"type": "str", "no_log": True},
             "id": {"type": "int"},
             "host": {"type": "str"},
+            "current_password": {"type": "str", "no_log": True},
+            **router_argument_spec(),
         },
     },
     "csv": {"type": "path"},
@@ -307,7 +388,7 @@ def work(module: AnsibleModule, redactor: Redactor) -> dict[str, Any]:
 
 def main() -> None:
     module = QuietModule(
-        argument_spec={**ARGUMENTS, **rms_argument_spec(), **http_argument_spec()},
+        argument_spec={**ARGUMENTS, **rms_argument_spec(), **routers_argument_spec(), **http_argument_spec()},
         mutually_exclusive=[("devices", "csv"), ("csv", "generate")],
         required_one_of=[("devices", "csv")],
         required_together=[("generate", "generated_csv")],

@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from simulators.rutos import RutosSimulator, SimulatedRouter
-
-from ansible_collections.keyturn.devices.plugins.module_utils._redact import ModuleFailure, Redactor
+from ansible_collections.keyturn.devices.plugins.module_utils._redact import ModuleFailure
 from ansible_collections.keyturn.devices.plugins.module_utils._rutos.job import prove_on_routers, set_on_routers
+from simulators.rutos import RutosSimulator, SimulatedRouter
 
 NEW = "Vexing-42-Harbour"
 WRONG = "Not-The-1-In-Force"
@@ -54,7 +53,7 @@ def device(router: SimulatedRouter, **values: Any) -> dict[str, Any]:
 
 
 def set_passwords(devices: Sequence[Mapping[str, Any]], check_mode: bool = False, **settings: Any) -> Result:
-    return set_on_routers(options(devices, **settings), Redactor(), check_mode, lambda _text: None)
+    return set_on_routers(options(devices, **settings), check_mode)
 
 
 def set_password(router: SimulatedRouter, password: str = NEW, current: str | None = None, **settings: Any) -> Result:

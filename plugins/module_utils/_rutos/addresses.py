@@ -39,6 +39,8 @@ def read_address(text: str, protocol: str = "api") -> Address:
     """
     schemes = ("ssh",) if protocol == "ssh" else ("https", "http")
     text = text.strip()
+    if not text:
+        raise AddressError("is missing")
     if "://" not in text:
         is_bare_ipv6 = text.count(":") > 1 and not text.startswith("[")
         text = f"{schemes[0]}://[{text}]" if is_bare_ipv6 else f"{schemes[0]}://{text}"

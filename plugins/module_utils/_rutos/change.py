@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 from ansible_collections.keyturn.devices.plugins.module_utils._passwords.policy import violations
 from ansible_collections.keyturn.devices.plugins.module_utils._rutos.logins import Logins
-from ansible_collections.keyturn.devices.plugins.module_utils._rutos.visit import Identity, Outcome, RouterFault, Rule, Unclear, Way
+from ansible_collections.keyturn.devices.plugins.module_utils._rutos.visit import Identity, Outcome, RouterFault, Unclear, Way
 
 _NOTHING_CHANGED = "Nothing was changed"
 
@@ -45,20 +45,17 @@ def prove_password(way: Way, serial: str, candidates: Sequence[Candidate]) -> Ou
     return _closed(way, logins, lambda: _prove(way, logins, serial, candidates))
 
 
-def look_at(way: Way, password: str) -> tuple[Outcome, Rule | None]:
+def look_at(way: Way, serial: str | None, password: str) -> Outcome:
     """Log in, and tell who answers and which rule is in force there. Every session is ended."""
     logins = Logins(way)
-    rules: list[Rule] = []
 
     def look() -> Outcome:
         if not logins.opens(password):
             return Outcome("refused", "unauthorized", f"The router refused {_counted(1)}.")
-        identity = way.identity()
-        rules.append(way.rule(identity))
-        return Outcome("proven", identity=identity)
+        identity = way.identity() if serial is None else _identified(way, serial)
+        return Outcome("proven", identity=identity, rule=way.rule(identity))
 
-    outcome = _closed(way, logins, look)
-    return outcome, rules[0] if rules else None
+    return _closed(way, logins, look)
 
 
 def _closed(way: Way, logins: Logins, visit: Callable[[], Outcome]) -> Outcome:

@@ -55,8 +55,7 @@ def router_argument_spec() -> dict[str, Any]:
 class Place:
     """Where and as whom one router is asked. C(fingerprint): SHA-256 in hexadecimal digits, of its certificate or its host key."""
 
-    serial: str
-    host: str
+    serial: str | None
     address: Address
     username: str
     fingerprint: str | None
@@ -68,7 +67,7 @@ def read_places(devices: Sequence[Mapping[str, Any]], options: Mapping[str, Any]
     places: list[Place] = []
     for number, device in enumerate(devices):
         where = f"devices[{number}]"
-        if not device["serial"].strip():
+        if device["serial"] is not None and not device["serial"].strip():
             problems.append(f"{where}.serial is empty")
         if device["protocol"] == "ssh" and not _USERNAME.match(device["username"]):
             problems.append(f"{where}.username cannot be the name of a user")
@@ -82,8 +81,8 @@ def read_places(devices: Sequence[Mapping[str, Any]], options: Mapping[str, Any]
         except AddressError as problem:
             problems.append(f"{where}.host {problem}")
         else:
-            places.append(Place(device["serial"], device["host"], address, device["username"], fingerprint))
-    problems += _twice("serial", [device["serial"].strip() for device in devices])
+            places.append(Place(device["serial"], address, device["username"], fingerprint))
+    problems += _twice("serial", [device["serial"].strip() for device in devices if device["serial"]])
     # One log-in at a time: a router makes a second one wait, and counts both.
     problems += _twice("host", [f"{place.address.host.lower()} port {place.address.port}" for place in places])
     problems += [f"{name} must be 1 or more" for name in ("parallel", "deadline", "timeout") if options[name] < 1]

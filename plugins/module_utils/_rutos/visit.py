@@ -115,6 +115,7 @@ class Outcome:
     violations: list[Violation] = field(default_factory=list)
     wrong_logins: int = 0
     identity: Identity | None = None
+    rule: Rule | None = None
 
     @property
     def retryable(self) -> bool:
@@ -130,5 +131,4 @@ class Outcome:
             "retryable": self.retryable,
             "live": self.live,
             "wrong_logins": self.wrong_logins,
-            "violations": [{"reason": violation.reason, "message": violation.message} for violation in self.violations],
         }

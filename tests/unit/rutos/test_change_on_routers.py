@@ -7,9 +7,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from simulators.rutos import RutosSimulator
-
 from support.routers import NEW, WRONG, set_password
+
+from simulators.rutos import RutosSimulator
 
 FIRMWARES = ["07.05", "07.10", "07.12", "07.13", "07.15", "07.18", "07.21"]
 CASES = ["normal", "first login", "expired", "same password", "wrong current", "refused by policy"]

@@ -1,0 +1,118 @@
+# Copyright (c) 2026, keyturn.devices contributors
+# GNU General Public License v3.0 or later (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What one module call does at many routers at once, and what becomes of each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ansible_collections.keyturn.devices.plugins.module_utils._redact import ModuleFailure, Redactor
+from ansible_collections.keyturn.devices.plugins.module_utils._rutos.fleet import at_once
+from ansible_collections.keyturn.devices.plugins.module_utils._rutos.options import BadInput, Place, Ways, check_libraries, read_places
+from ansible_collections.keyturn.devices.plugins.module_utils._rutos.visit import Outcome, Way
+
+Element = Mapping[str, Any]
+
+# What a result repeats of an element.
+_TOLD = ("serial", "id", "host")
+_NOT_SENT = Outcome("failed", "not_sent", "Nothing was sent to this router: the task cannot be carried out as it is written.")
+_NOT_BEGUN = Outcome("failed", "timeout", "Nothing was sent to this router: the deadline passed before its turn came.")
+_NOT_FINISHED = Outcome("unknown", "timeout", "The router was asked, and there was no outcome at the deadline.")
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is done at each router, an element of the option C(devices).
+
+    C(good) and C(bad): the statuses it can end in. C(secrets): the passwords in an element. C(problems): what is wrong with the elements.
+    C(failure): how a message begins when some ended badly. C(tells): what is told of an outcome besides.
+    """
+
+    visit: Callable[[Way, Element], Outcome]
+    secrets: Callable[[Element], Sequence[str]]
+    problems: Callable[[Sequence[Element]], list[str]]
+    good: tuple[str, ...]
+    bad: tuple[str, ...]
+    failure: str
+    tells: Callable[[Outcome], dict[str, Any]] = lambda _outcome: {}
+
+
+@dataclass(frozen=True)
+class Visits:
+    """What became of all routers. C(requests): HTTP requests that went out, per router. C(problem): why none was asked."""
+
+    elements: Sequence[Element]
+    outcomes: Sequence[Outcome]
+    requests: Sequence[int] = field(default_factory=list)
+    problem: str = ""
+
+    def result(self, task: Task) -> dict[str, Any]:
+        """What a module returns."""
+        devices = [
+            {**{name: element[name] for name in _TOLD if name in element}, **outcome.as_result(), **task.tells(outcome)}
+            for element, outcome in zip(self.elements, self.outcomes, strict=True)
+        ]
+        counts = {status: sum(outcome.status == status for outcome in self.outcomes) for status in (*task.good, *task.bad)}
+        return {"changed": counts.get("changed", 0) > 0, "devices": devices, "summary": counts, "requests": sum(self.requests)}
+
+
+def carry_out(
+    task: Task, options: Mapping[str, Any], forgiving: bool, also: Callable[[Visits], dict[str, Any]] = lambda _visits: {}
+) -> dict[str, Any]:
+    """Visit every router of the option C(devices), and give the result of the module. C(also): what it holds besides.
+
+    ModuleFailure, with the same result in it, for bad input and, unless C(forgiving), when a router ended badly.
+    """
+    visits = _visit(task, options)
+    result = {**visits.result(task), **also(visits)}
+    if visits.problem:
+        raise ModuleFailure(visits.problem, reason="bad_input", **result)
+    bad = [device for device in result["devices"] if device["status"] in task.bad]
+    if bad and not forgiving:
+        counts = ", ".join(f"{count} {status}" for status, count in result["summary"].items() if count)
+        first = f"{bad[0]['host']}, {bad[0]['reason']}: {bad[0]['message']}"
+        raise ModuleFailure(f"{task.failure} {len(bad)} of {len(result['devices'])} routers ({counts}). The first: {first}", **result)
+    return result
+
+
+def _visit(task: Task, options: Mapping[str, Any]) -> Visits:
+    elements: Sequence[Element] = options["devices"] or ()
+    try:
+        problems = task.problems(elements)
+        if problems:
+            raise BadInput("; ".join(problems) + ".")
+        places = read_places(elements, options)
+        check_libraries(places)
+    except BadInput as problem:
+        return Visits(elements, [_NOT_SENT] * len(elements), problem=str(problem))
+    return _visit_all(task, elements, places, options)
+
+
+def _visit_all(task: Task, elements: Sequence[Element], places: Sequence[Place], options: Mapping[str, Any]) -> Visits:
+    ways = Ways(options)
+    requests = [0] * len(elements)
+
+    def work(number: int) -> Outcome:
+        redactor = Redactor(task.secrets(elements[number]))
+        try:
+            way = ways.to(places[number], redactor)
+            outcome = task.visit(way, elements[number])
+            requests[number] = way.request_count
+            return outcome
+        except Exception as problem:  # What nobody foresaw at one router must not take the outcomes of the others along.
+            return Outcome("unknown", "error", f"Unexpected {type(problem).__name__}: {redactor.shown(problem)}")
+
+    outcomes = at_once(
+        range(len(elements)),
+        work,
+        not_begun=lambda _number: _NOT_BEGUN,
+        not_finished=lambda _number: _NOT_FINISHED,
+        parallel=options["parallel"],
+        deadline=ways.deadline,
+        clock=ways.clock,
+    )
+    return Visits(elements, outcomes, requests)
