@@ -23,7 +23,7 @@ from ansible_collections.keyturn.devices.plugins.module_utils._ledger.options im
 from ansible_collections.keyturn.devices.plugins.module_utils._passwords.csv_file import CsvError, read_password_csv
 from ansible_collections.keyturn.devices.plugins.module_utils._redact import Redactor
 from ansible_collections.keyturn.devices.plugins.module_utils._rms.options import rms_argument_spec
-from ansible_collections.keyturn.devices.plugins.module_utils._rotation.batches import batches_of_due, batches_of_unsettled
+from ansible_collections.keyturn.devices.plugins.module_utils._rotation.batches import Sizes, batches_of_due, batches_of_unsettled
 from ansible_collections.keyturn.devices.plugins.module_utils._rotation.inventory import (
     WAYS,
     Defaults,
@@ -42,7 +42,8 @@ _OWN_OPTIONS: dict[str, dict[str, Any]] = {
     "via": {"type": "str", "choices": list(WAYS), "default": "rms"},
     "source": {"type": "dict", "default": {"kind": "generate"}},
     "policy": {"type": "dict", "default": {"length": 20, "special": True, "max_age_days": 90}},
-    "batch_size": {"type": "int", "default": 1000},
+    "first_batch_size": {"type": "int", "default": 50},
+    "batch_size": {"type": "int", "default": 2500},
     "generated_folder": {"type": "path", "default": "."},
     "run_id": {"type": "str"},
     "open_only": {"type": "bool", "default": False},
@@ -88,8 +89,10 @@ class ActionModule(ActionBase):
         return result
 
     def _plan(self, options: dict[str, Any], variables: dict[str, Any], redactor: Redactor) -> dict[str, Any]:
-        if options["batch_size"] < 1:
-            raise InputError([Problem("", "batch_size", "must be 1 or more")])
+        too_small = [name for name in ("first_batch_size", "batch_size") if options[name] < 1]
+        if too_small:
+            raise InputError([Problem("", name, "must be 1 or more") for name in too_small])
+        sizes = Sizes(options["first_batch_size"], options["batch_size"])
         hosts = options["hosts"] if options["hosts"] is not None else variables["ansible_play_hosts"]
         inventory = _Inventory(variables["hostvars"], self._templar)
         devices, problems = inventory.devices(hosts, Defaults(options["via"], options["source"], options["policy"]))
@@ -121,8 +124,8 @@ class ActionModule(ActionBase):
             "orphaned": plan.orphaned,
             "missing": [device.name for device in plan.missing],
             "not_due": len(plan.not_due),
-            "batches": batches_of_due(plan.due, records, routers, options["batch_size"], generated_csv),
-            "unsettled_batches": batches_of_unsettled(plan.unsettled, routers, options["batch_size"]),
+            "batches": batches_of_due(plan.due, records, routers, sizes, generated_csv),
+            "unsettled_batches": batches_of_unsettled(plan.unsettled, routers, sizes),
             "requests": requests,
         }
 

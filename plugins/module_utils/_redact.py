@@ -32,6 +32,9 @@ _WIDTH = 8
 # Ansible's own masking takes (strings x secrets) steps; past this many secrets it would cost more than the work it follows.
 _FEW = 1000
 
+# An invocation is there for a person to read.
+_MOST_SHOWN = 20
+
 # Characters that no quoting or escaping below changes: most passwords are made of them, and have one form besides Base64.
 _INERT = re.compile(r"[A-Za-z0-9_.~-]*\Z")
 
@@ -283,7 +286,7 @@ def run_module(module: AnsibleModule, work: Callable[[AnsibleModule, Redactor], 
         }
     # The names of the return values are ours; a secret that happens to be one of them must not take it away.
     leaving = {name: redactor.data(value) for name, value in (result if failure is None else failure).items()}
-    leaving.setdefault("invocation", {"module_args": redactor.data(module.params)})
+    leaving.setdefault("invocation", {"module_args": redactor.data(_shortened(module.params))})
     if len(redactor.forms) <= _FEW:
         module.no_log_values.update(redactor.forms)
     else:
@@ -293,6 +296,14 @@ def run_module(module: AnsibleModule, work: Callable[[AnsibleModule, Redactor], 
         module.exit_json(**leaving)
     module.fail_json(**leaving)
     raise AssertionError("fail_json returned")
+
+
+def _shortened(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters as an invocation shows them: the thousand devices of a batch would only be carried about."""
+    return {
+        name: f"({len(value)} elements)" if isinstance(value, list) and len(value) > _MOST_SHOWN else value
+        for name, value in parameters.items()
+    }
 
 
 def warn(module: AnsibleModule, redactor: Redactor, text: str) -> None:

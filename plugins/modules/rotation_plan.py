@@ -61,7 +61,11 @@ options:
   batch_size:
     description: How many devices are staged, changed and committed together.
     type: int
-    default: 1000
+    default: 2500
+  first_batch_size:
+    description: How many devices are in the first batch, so that what is wrong with all of them shows on a few.
+    type: int
+    default: 50
   generated_folder:
     description: Where the one-time lists of RMS are written for devices whose source is of kind V(rms).
     type: path

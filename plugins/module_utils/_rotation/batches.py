@@ -15,21 +15,38 @@ A batch is plain data, ready to be handed to the modules as it is:
 from __future__ import annotations
 
 import typing as t
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 
 from ansible_collections.keyturn.devices.plugins.module_utils._passwords.policy import PasswordPolicy
 from ansible_collections.keyturn.devices.plugins.module_utils._rotation.inventory import Device
 from ansible_collections.keyturn.devices.plugins.module_utils._rotation.plan import Due, Unsettled
 
 Batch = dict[str, t.Any]
+T = t.TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """C(first): the devices of the first batch of a run, few, so that what is wrong with all shows on a few. C(later): of the others."""
+
+    first: int
+    later: int
+
+
+def cut(entries: Sequence[T], sizes: Sizes, first: bool) -> Iterator[Sequence[T]]:
+    """The entries in parts; C(first): whether the first part is the first of the run."""
+    start, size = 0, min(sizes.first, sizes.later) if first else sizes.later
+    while start < len(entries):
+        yield entries[start : start + size]
+        start, size = start + size, sizes.later
 
 
 def batches_of_due(
     due: Sequence[Due],
     records: Mapping[str, Mapping[str, t.Any]],
     routers: Mapping[str, Mapping[str, t.Any]],
-    size: int,
+    sizes: Sizes,
     generated_csv: str,
 ) -> list[Batch]:
     """C(generated_csv): where the one-time list of a batch goes, with C({number}) for the batch's number."""
@@ -41,9 +58,8 @@ def batches_of_due(
         groups.setdefault((kind, length, special), []).append(entry)
     batches: list[Batch] = []
     for (kind, length, special), entries in groups.items():
-        for start in range(0, len(entries), size):
+        for part in cut(entries, sizes, first=not batches):
             number = len(batches) + 1
-            part = entries[start : start + size]
             batch = _batch(number, kind, [entry.device for entry in part], routers)
             if kind == "rms_generate":
                 batch["generate"] = {"length": length, "special": special}
@@ -53,7 +69,7 @@ def batches_of_due(
     return batches
 
 
-def batches_of_unsettled(unsettled: Sequence[Unsettled], routers: Mapping[str, Mapping[str, t.Any]], size: int) -> list[Batch]:
+def batches_of_unsettled(unsettled: Sequence[Unsettled], routers: Mapping[str, Mapping[str, t.Any]], sizes: Sizes) -> list[Batch]:
     """Those whose password only RMS knows come first, a batch per list: it must be fetched before it can be tried."""
     lists: dict[str, list[Unsettled]] = {}
     groups: dict[str, list[Device]] = {}
@@ -67,8 +83,8 @@ def batches_of_unsettled(unsettled: Sequence[Unsettled], routers: Mapping[str, M
         batch = _batch(len(batches) + 1, "rms_generate", [entry.device for entry in entries], routers)
         batches.append({**batch, "generate": {"collect": True}, "generated_csv": path})
     for kind, devices in groups.items():
-        for start in range(0, len(devices), size):
-            batches.append(_batch(len(batches) + 1, kind, devices[start : start + size], routers))
+        for part in cut(devices, sizes, first=not batches):
+            batches.append(_batch(len(batches) + 1, kind, part, routers))
     return batches
 
 
@@ -126,5 +142,7 @@ def _stage_request(entry: Due, record: Mapping[str, t.Any], routers: Mapping[str
 
 
 def policy_mapping(policy: PasswordPolicy) -> dict[str, object]:
-    """The joined policy as the mapping it could have been written as."""
-    return {name: value for name, value in asdict(policy).items() if value is not None}
+    """The joined policy as the shortest mapping that could have been written for it. It goes along with every device of a batch."""
+    usual = asdict(PasswordPolicy())
+    given = {name: value for name, value in asdict(policy).items() if value is not None and value != usual[name] and name != "max_age_days"}
+    return {**given, "length": policy.length, "min_length": policy.min_length}

@@ -12,13 +12,14 @@ from typing import Any
 import pytest
 
 from ansible_collections.keyturn.devices.plugins.module_utils._passwords.policy import PasswordPolicy
-from ansible_collections.keyturn.devices.plugins.module_utils._rotation.batches import batches_of_due, batches_of_unsettled
+from ansible_collections.keyturn.devices.plugins.module_utils._rotation.batches import Sizes, batches_of_due, batches_of_unsettled, cut
 from ansible_collections.keyturn.devices.plugins.module_utils._rotation.inventory import Device, Source
 from ansible_collections.keyturn.devices.plugins.module_utils._rotation.plan import Plan, make_plan
 
 NOW = datetime.datetime(2026, 6, 1, tzinfo=datetime.timezone.utc)
 GOOD = "Good-Password-2026-ab"
 GENERATE = Source("generate")
+TEN = Sizes(10, 10)
 POLICY = {"length": 20, "special": True, "max_age_days": 90}
 
 
@@ -131,7 +132,7 @@ def test_an_unsettled_device_is_settled_before_it_is_due() -> None:
 def test_a_staged_password_that_rms_will_never_take_is_superseded_and_stays_in_the_history(staged: dict[str, Any], expected: str) -> None:
     plan = planned(device(), records={"depot-07": record(staged=staged)})
     assert (plan.due[0].reasons[0], plan.due[0].supersede) == (expected, True)
-    assert batches_of_due(plan.due, {}, {"1": {"id": 7}}, 10, "x-{number}")[0]["stage"][0]["supersede"] is True
+    assert batches_of_due(plan.due, {}, {"1": {"id": 7}}, TEN, "x-{number}")[0]["stage"][0]["supersede"] is True
 
 
 @pytest.mark.parametrize(
@@ -150,7 +151,9 @@ def test_a_router_that_is_asked_itself_is_never_given_a_password_over_the_one_in
 def test_batches_are_bounded_and_say_which_record_they_were_planned_on() -> None:
     devices = [device(f"r{number}", str(number)) for number in range(5)]
     plan = planned(*devices, records={"r0": record(verified=None)})
-    batches = batches_of_due(plan.due, {"r0": record(verified=None)}, {str(number): {"id": number} for number in range(5)}, 2, "x-{number}")
+    batches = batches_of_due(
+        plan.due, {"r0": record(verified=None)}, {str(number): {"id": number} for number in range(5)}, Sizes(2, 2), "x-{number}"
+    )
     assert [batch["names"] for batch in batches] == [["r0", "r1"], ["r2", "r3"], ["r4"]]
     assert [request["expected_current"] for request in batches[0]["stage"]] == ["c1", ""]
     assert batches[0]["apply"] == [
@@ -159,16 +162,21 @@ def test_batches_are_bounded_and_say_which_record_they_were_planned_on() -> None
     ]
 
 
+def test_the_first_batch_of_a_run_is_small_and_no_device_is_left_out() -> None:
+    assert [list(part) for part in cut(range(9), Sizes(2, 4), first=True)] == [[0, 1], [2, 3, 4, 5], [6, 7, 8]]
+    assert [len(part) for part in cut(range(9), Sizes(2, 4), first=False)] == [4, 4, 1]
+
+
 def test_the_policy_handed_to_the_ledger_is_the_joined_one() -> None:
     plan = planned(device(policy={"length": 12}))
-    policy = PasswordPolicy.from_mapping(batches_of_due(plan.due, {}, {"1": {"id": 7}}, 2, "x-{number}")[0]["stage"][0]["policy"])
+    policy = PasswordPolicy.from_mapping(batches_of_due(plan.due, {}, {"1": {"id": 7}}, TEN, "x-{number}")[0]["stage"][0]["policy"])
     assert (policy.length, policy.max_length, policy.lower, policy.special) == (12, 32, True, True)
 
 
 def test_routers_whose_passwords_rms_makes_are_asked_apart_with_their_own_list() -> None:
     plan = planned(device("a", "1", source=Source("rms")), device("b", "2"))
     routers = {"1": {"id": 7, "mac": "001E", "name": "A"}, "2": {"id": 8}}
-    made, given = batches_of_due(plan.due, {}, routers, 10, "list-{number}.csv")
+    made, given = batches_of_due(plan.due, {}, routers, TEN, "list-{number}.csv")
     assert (made["kind"], made["generate"], made["generated_csv"]) == ("rms_generate", {"length": 20, "special": True}, "list-1.csv")
     assert made["collect"] == [{"name": "a", "identifiers": ["1", "001E", "A"]}]
     assert "policy" not in made["stage"][0]
@@ -181,6 +189,6 @@ def test_a_list_that_was_never_fetched_is_fetched_before_its_passwords_are_tried
         "b": record(staged={"attempts": 1, "awaiting": False}),
     }
     plan = planned(device("a", "1"), device("b", "2"), records=states)
-    fetch, again = batches_of_unsettled(plan.unsettled, {"1": {"id": 7}, "2": {"id": 8}}, 10)
+    fetch, again = batches_of_unsettled(plan.unsettled, {"1": {"id": 7}, "2": {"id": 8}}, TEN)
     assert (fetch["generate"], fetch["generated_csv"], fetch["names"]) == ({"collect": True}, "one.csv", ["a"])
     assert (again["kind"], again["stage"], again["resume"]) == ("rms_set", [], [{"name": "b"}])
