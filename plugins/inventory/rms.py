@@ -17,7 +17,7 @@ author:
   - Keyturn developers (@keyturn)
 extends_documentation_fragment:
   - keyturn.devices.rms
-  - keyturn.devices.http
+  - keyturn.devices.http_client
   - ansible.builtin.constructed
   - ansible.builtin.inventory_cache
 options:

@@ -22,7 +22,7 @@ author:
 extends_documentation_fragment:
   - keyturn.devices.ledger
   - keyturn.devices.rms
-  - keyturn.devices.http
+  - keyturn.devices.http_client
   - keyturn.devices.attributes
   - keyturn.devices.attributes.action_group_ledger
 attributes:

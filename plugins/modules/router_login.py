@@ -20,7 +20,7 @@ author:
   - Keyturn developers (@keyturn)
 extends_documentation_fragment:
   - keyturn.devices.routers
-  - keyturn.devices.http
+  - keyturn.devices.http_client
   - keyturn.devices.attributes
   - keyturn.devices.attributes.info_module
   - keyturn.devices.attributes.action_group_routers

@@ -34,7 +34,7 @@ author:
 extends_documentation_fragment:
   - keyturn.devices.rms
   - keyturn.devices.routers
-  - keyturn.devices.http
+  - keyturn.devices.http_client
   - keyturn.devices.attributes
   - keyturn.devices.attributes.action_group_rms
 attributes:

@@ -115,7 +115,7 @@ def test_no_text_keeps_a_secret(secret: str, before: str, after: str) -> None:
 def test_ten_thousand_secrets_over_a_megabyte_take_well_under_a_second() -> None:
     chance = random.Random(4)
     # All begin alike: the worst case for a table of prefixes.
-    secrets = ["Summer2026" + "".join(chance.choices(string.ascii_letters + string.digits + "!#%", k=12)) for _ in range(10_000)]
+    secrets = ["Summer2026" + "".join(chance.choices(string.ascii_letters + string.digits + "!#%", k=12)) for _each in range(10_000)]
     redactor = Redactor(secrets)
     texts = [f"router {number}: " + "x" * 80 + secrets[number] for number in range(10_000)]
     started = time.process_time()

@@ -104,8 +104,7 @@ class Deposit:
 
     def part(self, offset: int = 0) -> bytes:
         """What the file has taken of the part, from C(offset) on."""
-        assert self._descriptor is not None
-        return os.pread(self._descriptor, self.part_length - offset, self._start + offset)
+        return os.pread(self._begun(), self.part_length - offset, self._start + offset)
 
     @property
     def has_content(self) -> bool:
@@ -114,11 +113,11 @@ class Deposit:
 
     def write(self, piece: bytes) -> None:
         """Add a piece to the part; it is with the operating system when this returns. OSError when the disk does not take it."""
-        assert self._descriptor is not None
+        descriptor = self._begun()
         try:
-            _write(self._descriptor, piece)
+            _write(descriptor, piece)
         finally:  # A disk that fills up has taken a part of it.
-            self._length = os.lseek(self._descriptor, 0, os.SEEK_CUR)
+            self._length = os.lseek(descriptor, 0, os.SEEK_CUR)
 
     def end_line(self, whole: bool) -> None:
         """Before something else follows in the part: end a last line without an end, as a cut one unless it is C(whole)."""
@@ -127,17 +126,16 @@ class Deposit:
 
     def finish(self, whole: bool) -> bytes:
         """End the part: it is now in C(path), on the disk. C(whole): it came to its end. Returns the part."""
-        assert self._descriptor is not None
-        assert self._temporary is not None
+        descriptor, temporary = self._begun(), self._temporary
         try:
             part = self.part()
-            os.ftruncate(self._descriptor, self._length)
-            os.fsync(self._descriptor)
-            os.replace(self._temporary, self.path)
+            os.ftruncate(descriptor, self._length)
+            os.fsync(descriptor)
+            os.replace(str(temporary), self.path)
             self._sync_folder()
         except OSError as problem:
-            where, self._temporary = self._temporary, None
-            raise DepositError(f"The list cannot be kept as {self.path}: {problem.strerror}. It is in {where}.") from None
+            self._temporary = None  # It holds the only copy of the list.
+            raise DepositError(f"The list cannot be kept as {self.path}: {problem.strerror}. It is in {temporary}.") from None
         self._temporary = None
         self.discard()
         self._keep(part, whole)
@@ -154,6 +152,11 @@ class Deposit:
         if self._temporary is not None:
             self._temporary.unlink(missing_ok=True)
             self._temporary = None
+
+    def _begun(self) -> int:
+        if self._descriptor is None:
+            raise RuntimeError("no part was begun")
+        return self._descriptor
 
     def _keep(self, part: bytes, whole: bool) -> None:
         if part:
