@@ -6,17 +6,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.keyturn.devices.plugins.module_utils._redact import ModuleFailure
 from ansible_collections.keyturn.devices.plugins.module_utils._rutos.job import prove_on_routers, set_on_routers
 from simulators.rutos import RutosSimulator, SimulatedRouter
 
+FIRMWARES = ["07.05", "07.10", "07.12", "07.13", "07.15", "07.18", "07.21"]
 NEW = "Vexing-42-Harbour"
 WRONG = "Not-The-1-In-Force"
 
 Result = dict[str, Any]
+NewRouter = Callable[..., SimulatedRouter]
 
 
 def options(devices: Sequence[Mapping[str, Any]], **settings: Any) -> dict[str, Any]:
@@ -67,7 +69,7 @@ def prove(router: SimulatedRouter, *passwords: str, **settings: Any) -> Result:
     return prove_on_routers(options([device(router, candidates=candidates)], **settings))["devices"][0]
 
 
-def failure_of(call: Any) -> ModuleFailure:
+def failure_of(call: Callable[[], object]) -> ModuleFailure:
     try:
         call()
     except ModuleFailure as failure:
@@ -75,9 +77,13 @@ def failure_of(call: Any) -> ModuleFailure:
     raise AssertionError("the task did not fail")
 
 
-def unharmed(simulator: RutosSimulator, most_wrong: int = 2) -> None:
-    """What holds for every router after every task: no session left open, no more wrong log-ins than allowed, one log-in at a time."""
-    for serial, truth in simulator.truth().items():
-        assert truth["open_sessions"] == [], serial
-        assert truth["wrong_logins"] <= most_wrong, serial
-        assert truth["most_logins_at_once"] <= 1, serial
+def changed(simulator: RutosSimulator, router: SimulatedRouter) -> bool:
+    """Whether the router really has the new password. Checks what holds after every task: both accounts kept together, no session left
+    open, no more wrong log-ins than allowed, one log-in at a time."""
+    truth = simulator.truth(router.serial)
+    assert truth["open_sessions"] == []
+    assert truth["wrong_logins"] <= 2
+    assert truth["most_logins_at_once"] <= 1
+    assert truth["password"] == truth["root_password"]
+    assert truth["password"] in (NEW, router.password)
+    return bool(truth["password"] == NEW)

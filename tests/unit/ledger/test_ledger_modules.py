@@ -1,0 +1,398 @@
+# Copyright (c) 2026, keyturn.devices contributors
+# GNU General Public License v3.0 or later (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The modules ledger and ledger_info: every state, again, in check mode, and without a secret in what they say."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from support.modules import run_module
+from support.postgresql import PostgresqlServer
+
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger import opening, store
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger.crypto import Cost
+from ansible_collections.keyturn.devices.plugins.modules import ledger as ledger_module
+from ansible_collections.keyturn.devices.plugins.modules import ledger_info as info_module
+
+PASSPHRASE = "canary passphrase/of tests"
+OTHER = "canary other passphrase"
+Module = Callable[..., dict[str, Any]]
+POLICY = {"length": 20, "special": True}
+
+
+@pytest.fixture(autouse=True)
+def cheap_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "Cost", lambda: Cost(n=2, r=1, p=1))
+    for name in [name for name in os.environ if name.startswith("KEYTURN_")]:
+        monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def module(url: str) -> Module:
+    def run(state: str, *devices: dict[str, Any] | str, **options: Any) -> dict[str, Any]:
+        listed = [{"name": device} if isinstance(device, str) else device for device in devices]
+        defaults = {"ledger_url": url, "ledger_passphrase": PASSPHRASE, "run_id": "run-1", "state": state}
+        if listed:
+            defaults["devices"] = listed
+        given = {name: value for name, value in (defaults | options).items() if value is not None}
+        result = run_module(ledger_module.main, **given)
+        assert "canary" not in result["printed"]
+        assert quote(PASSPHRASE) not in result["printed"]
+        return result
+
+    return run
+
+
+@pytest.fixture
+def info(url: str) -> Callable[..., dict[str, Any]]:
+    def run(**options: Any) -> dict[str, Any]:
+        return run_module(info_module.main, **({"ledger_url": url, "ledger_passphrase": PASSPHRASE} | options))
+
+    return run
+
+
+def statuses(result: dict[str, Any]) -> dict[str, str]:
+    assert not result.get("failed"), result["msg"]
+    return {device["name"]: device["status"] for device in result["devices"]}
+
+
+def given(name: str, password: str = "canary-given-Password-1", **more: Any) -> dict[str, Any]:
+    return {"name": name, "source": "value", "password": password, **more}
+
+
+def test_a_rotation_in_its_four_calls(module: Module, info: Module) -> None:
+    staged = module("staged", {"name": "r1", "serial": "0011", "policy": POLICY, "product": "rms"}, {"name": "r2"}, diff=True)
+    assert statuses(staged) == {"r1": "staged", "r2": "staged"}
+    assert staged["diff"] == {"before": "", "after": "r1: staged\nr2: staged\n"}
+    made = info(include_secrets=True)["devices"]["r1"]["staged"]["password"]
+    assert len(made) == 20
+    assert made not in staged["printed"]
+    assert statuses(module("settled", {"name": "r1", "outcome": "changed", "proof": "vendor"}, {"name": "r2", "outcome": "unknown"})) == {
+        "r1": "committed",
+        "r2": "kept",
+    }
+    resumed = module("resumed", "r1", "r2", run_id="run-2")
+    assert statuses(resumed) == {"r1": "nothing_staged", "r2": "resumed"}
+    assert resumed["devices"][1]["attempts"] == 2
+    assert statuses(module("settled", {"name": "r2", "live": "staged", "proof": "login"}, run_id="run-2")) == {"r2": "committed"}
+    known = info(devices=["r1"], include_events=5)["devices"]
+    assert list(known) == ["r1"]
+    assert known["r1"]["verified_by"] == "vendor"
+    assert "password" not in known["r1"]["current"]
+    assert [event["to"] for event in known["r1"]["events"]] == ["current", "staged"]
+
+
+STEPS: dict[str, list[tuple[str, dict[str, Any]]]] = {
+    "staged": [("staged", {"devices": [given("r1")]})],
+    "resumed": [
+        ("staged", {"devices": [given("r1")]}),
+        ("settled", {"devices": [{"name": "r1", "outcome": "unknown"}]}),
+        ("resumed", {"devices": [{"name": "r1"}], "run_id": "run-2"}),
+    ],
+    "settled": [("staged", {"devices": [given("r1")]}), ("settled", {"devices": [{"name": "r1", "outcome": "changed", "proof": "login"}]})],
+    "collected": [
+        ("staged", {"devices": [{"name": "r1", "source": "rms", "generated_csv": "/lists/1.csv"}]}),
+        ("collected", {"devices": [{"name": "r1", "password": "canary-made-by-vendor"}]}),
+    ],
+    "imported": [("imported", {"devices": [{"name": "r1", "password": "canary-imported"}]})],
+    "committed": [
+        ("staged", {"devices": [given("r1")]}),
+        ("settled", {"devices": [{"name": "r1", "live": "neither"}]}),
+        ("committed", {"devices": [{"name": "r1"}], "run_id": "by hand"}),
+    ],
+    "dropped": [
+        ("staged", {"devices": [given("r1")]}),
+        ("settled", {"devices": [{"name": "r1", "outcome": "unknown"}]}),
+        ("dropped", {"devices": [{"name": "r1"}], "run_id": "by hand"}),
+    ],
+}
+
+
+@pytest.mark.parametrize("state", STEPS)
+def test_check_mode_tells_and_changes_nothing_then_it_is_done_once(module: Module, info: Module, state: str) -> None:
+    *before, (last, options) = STEPS[state]
+    for step, step_options in before:
+        assert module(step, **step_options)["changed"]
+    known = info(include_secrets=True, include_events=50)["devices"]
+    told = module(last, check=True, **options)
+    assert told["changed"] is True
+    assert info(include_secrets=True, include_events=50)["devices"] == known
+    done = module(last, **options)
+    assert done["changed"] is True
+    assert statuses(done) == statuses(told)
+    known = info(include_secrets=True, include_events=50)["devices"]
+    again = module(last, **options)
+    assert again["changed"] is False
+    assert info(include_secrets=True, include_events=50)["devices"] == known
+
+
+def test_check_mode_makes_no_ledger(module: Module, info: Module, tmp_path: Path) -> None:
+    assert statuses(module("staged", given("r1"), check=True)) == {"r1": "staged"}
+    assert statuses(module("resumed", "r1", check=True)) == {"r1": "nothing_staged"}
+    assert info()["devices"] == {}
+    assert list(tmp_path.iterdir()) == []
+    assert module("settled", {"name": "r1", "outcome": "changed"})["reason"] == "absent"
+
+
+def test_verifying_records_the_proof(module: Module, info: Module) -> None:
+    module("imported", {"name": "r1", "password": "canary-imported"})
+    assert info()["devices"]["r1"]["last_verified"] is None
+    assert statuses(module("verified", "r1", "r9")) == {"r1": "verified", "r9": "no_current"}
+    assert info()["devices"]["r1"]["verified_by"] == "login"
+
+
+def test_passwords_are_collected_from_the_one_time_list_by_what_it_calls_a_router(module: Module, info: Module, tmp_path: Path) -> None:
+    path = tmp_path / "list.csv"
+    path.write_text("Device,MAC,Password\nDepot 1,00:11:22:33:44:55,canary-One-1\nDepot 2,00:11:22:33:44:66,canary-Two-2")
+    awaiting = [{"name": name, "source": "rms", "generated_csv": str(path)} for name in ("r1", "r2")]
+    module("staged", *awaiting)
+    identifiers = {"r1": ["0011", "001122334455", "Depot 1"], "r2": ["0022", "001122334466", "Depot 2"]}
+    devices = [{"name": name, "identifiers": known} for name, known in identifiers.items()]
+    # The last line has no end: it may be cut, and a cut password is worse than none.
+    assert statuses(module("collected", *devices, generated_csv=str(path))) == {"r1": "collected", "r2": "not_in_list"}
+    with path.open("a") as file:
+        file.write("\n")
+    assert statuses(module("collected", *devices, generated_csv=str(path))) == {"r1": "unchanged", "r2": "collected"}
+    assert info(include_secrets=True)["devices"]["r2"]["staged"]["password"] == "canary-Two-2"
+
+
+def test_a_list_that_is_not_there_is_told(module: Module, tmp_path: Path) -> None:
+    module("staged", {"name": "r1", "source": "rms", "generated_csv": "x"})
+    assert module("collected", "r1", generated_csv=str(tmp_path / "none.csv"))["reason"] == "file"
+    assert module("collected", "r1")["reason"] == "input"
+
+
+def test_every_mistake_in_a_batch_is_named_and_nothing_is_staged(module: Module, info: Module) -> None:
+    result = module(
+        "staged",
+        {"name": "good"},
+        {"name": "no-password", "source": "csv"},
+        {"name": "two-passwords", "password": "canary-not-needed"},
+        {"name": "no-list", "source": "rms"},
+    )
+    assert (result["failed"], result["reason"]) == (True, "input")
+    assert [problem["where"] for problem in result["problems"]] == ["no-password", "two-passwords", "no-list"]
+    result = module("staged", {"name": "odd", "policy": {"lenght": 20}}, {"name": "impossible", "policy": {"length": 40}, "product": "rms"})
+    assert result["reason"] == "policy"
+    assert [problem["where"] for problem in result["problems"]] == ["odd", "impossible"]
+    assert info()["devices"] == {}
+
+
+def test_a_given_password_must_meet_its_policy(module: Module) -> None:
+    result = module("staged", given("r1", "canary", policy=POLICY), given("r2", policy=POLICY))
+    assert result["reason"] == "policy"
+    assert "r1: the password is shorter than 20 characters" in result["msg"]
+
+
+def test_a_former_password_does_not_come_back_when_the_policy_says_so(module: Module) -> None:
+    policy = {"length": 12, "history": 3}
+    for number, password in enumerate(("canary-Password-1", "canary-Password-2")):
+        module("staged", given("r1", password), run_id=f"run-{number}")
+        module("settled", {"name": "r1", "outcome": "changed", "proof": "login"}, run_id=f"run-{number}")
+    refused = module("staged", given("r1", "canary-Password-1", policy=policy), run_id="run-3")
+    assert "used before" in refused["msg"]
+    assert statuses(module("staged", given("r1", "canary-Password-2", policy=policy), run_id="run-3")) == {"r1": "staged"}
+
+
+def test_a_changed_serial_is_a_warning(module: Module) -> None:
+    module("imported", {"name": "r1", "password": "canary-imported", "serial": "0011"})
+    result = module("staged", {"name": "r1", "serial": "0022"})
+    assert result["devices"][0]["warnings"] == ["serial_changed"]
+    assert "r1" in result["printed"]
+
+
+def test_export_and_import_carry_a_ledger_over(module: Module, info: Module, tmp_path: Path, postgresql: PostgresqlServer) -> None:
+    odd = "canary;\"quoted\",'and' =odd"
+    module("imported", {"name": "r1", "password": odd, "serial": "0011"}, {"name": "r2", "password": "canary-two"})
+    module("staged", given("r2"))
+    path = tmp_path / "export.csv"
+    exported = module("exported", path=str(path), slots=["current", "staged", "previous"])
+    assert (exported["changed"], exported["passwords"]) == (True, 3)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert module("exported", path=str(path), slots=["current", "staged", "previous"])["changed"] is False
+    assert [entry.name for entry in tmp_path.iterdir() if "export" in entry.name] == ["export.csv"]
+    elsewhere = {"ledger_url": postgresql.new_database()}
+    assert module("imported", path=str(path), **elsewhere)["summary"] == {"imported": 2}
+    assert module("imported", path=str(path), **elsewhere)["changed"] is False
+    known = info(include_secrets=True, **elsewhere)["devices"]
+    assert {name: device["current"]["password"] for name, device in known.items()} == {"r1": odd, "r2": "canary-two"}
+    assert known["r1"]["serial"] == "0011"
+
+
+def test_an_export_does_not_write_over_another_file(module: Module, tmp_path: Path) -> None:
+    module("imported", {"name": "r1", "password": "canary-one"})
+    path = tmp_path / "export.csv"
+    path.write_text("somebody's")
+    assert module("exported", path=str(path))["reason"] == "file_exists"
+    assert module("exported", path=str(path), check=True)["reason"] == "file_exists"
+    assert path.read_text() == "somebody's"
+    assert module("exported", path=str(path), overwrite=True, check=True)["changed"] is True
+    assert path.read_text() == "somebody's"
+    assert module("exported", path=str(path), overwrite=True)["changed"] is True
+    assert "canary-one" in path.read_text()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert module("exported", path=str(tmp_path / "missing" / "export.csv"))["reason"] == "no_folder"
+
+
+def test_a_handover_list_by_serial_is_imported_to_the_devices_that_have_them(module: Module, info: Module, tmp_path: Path) -> None:
+    module("imported", {"name": "r1", "password": "canary-old", "serial": "0011"})
+    path = tmp_path / "handover.csv"
+    path.write_text("serial;password\n0011;canary-new\n")
+    assert statuses(module("imported", path=str(path))) == {"r1": "imported"}
+    assert info(include_secrets=True)["devices"]["r1"]["current"]["password"] == "canary-new"
+
+
+@pytest.mark.parametrize(
+    ("content", "where"),
+    [
+        ("0099,canary\n", "line 1"),
+        ("name,password\nr1,canary\nr1,canary-again\n", "line 3"),
+        ("name,password\nr1,canary\nr2\n", "line 3"),
+        ("name,password\nr1,\n", "line 2"),
+        ("name,password\n,canary\n", "line 2"),
+        ("name,password\nr1, canary\n", "line 2"),
+        ('name,password\nr1,"canary\n', "line 2"),
+        ("name,password\n", "file"),
+        ("", "file"),
+    ],
+)
+def test_one_bad_row_and_nothing_is_imported(module: Module, info: Module, tmp_path: Path, content: str, where: str) -> None:
+    module("imported", {"name": "r1", "password": "canary-old", "serial": "0011"})
+    before = info(include_secrets=True)["devices"]
+    path = tmp_path / "handover.csv"
+    path.write_text(content)
+    result = module("imported", path=str(path))
+    assert result["reason"] == "input"
+    assert where in [problem["where"] for problem in result["problems"]]
+    assert info(include_secrets=True)["devices"] == before
+
+
+def test_an_import_makes_an_orphan_a_device_again(module: Module, info: Module) -> None:
+    module("imported", {"name": "r1", "password": "canary-old"})
+    module("staged", given("r1"))
+    module("settled", {"name": "r1", "live": "neither"})
+    assert info()["devices"]["r1"]["orphaned"] is True
+    assert statuses(module("imported", {"name": "r1", "password": "canary-found"})) == {"r1": "imported"}
+    known = info(include_secrets=True)["devices"]["r1"]
+    assert known["orphaned"] is False
+    assert known["current"]["password"] == "canary-found"
+    assert {(each["mark"], each["password"]) for each in known["previous"]} == {
+        ("previous", "canary-old"),
+        ("superseded", "canary-given-Password-1"),
+    }
+    assert statuses(module("staged", given("r1", "canary-next"))) == {"r1": "staged"}
+
+
+def test_an_import_of_what_is_staged_makes_that_current(module: Module, info: Module) -> None:
+    module("staged", given("r1"))
+    module("settled", {"name": "r1", "outcome": "unknown"})
+    module("imported", {"name": "r1", "password": "canary-given-Password-1"})
+    known = info()["devices"]["r1"]
+    assert known["staged"] is None
+    assert known["current"]["source"] == "value"
+
+
+def test_an_import_leaves_a_device_alone_that_a_run_is_at(module: Module) -> None:
+    module("staged", given("r1"))
+    assert statuses(module("imported", {"name": "r1", "password": "canary-x"}, run_id="other")) == {"r1": "busy"}
+
+
+def test_rekeying_is_done_once_and_can_be_asked_for_again(module: Module, info: Module, tmp_path: Path) -> None:
+    module("imported", {"name": "r1", "password": "canary-one"})
+    assert module("rekeyed", new_passphrase=OTHER, check=True)["changed"] is True
+    rekeyed = module("rekeyed", new_passphrase=OTHER)
+    assert (rekeyed["changed"], rekeyed["passwords"]) == (True, 1)
+    assert module("rekeyed", new_passphrase=OTHER)["changed"] is False
+    assert module("rekeyed", new_passphrase=OTHER, ledger_passphrase=OTHER)["changed"] is False
+    assert module("rekeyed", new_passphrase="canary third one", ledger_passphrase=PASSPHRASE)["reason"] == "wrong_passphrase"
+    assert module("rekeyed", new_passphrase="short", ledger_passphrase=OTHER)["reason"] == "weak_passphrase"
+    (tmp_path / "passphrase").write_text(f"{PASSPHRASE}\n")
+    assert module("rekeyed", new_passphrase_file=str(tmp_path / "passphrase"), ledger_passphrase=OTHER)["changed"] is True
+    assert info(include_secrets=True)["devices"]["r1"]["current"]["password"] == "canary-one"
+
+
+def test_the_passphrase_comes_from_option_file_or_environment(module: Module, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    device = {"name": "r1", "password": "canary-one"}
+    path = tmp_path / "passphrase"
+    path.write_text(f"{PASSPHRASE}\r\nand a second line\n")
+    assert module("imported", device, ledger_passphrase=None)["reason"] == "no_passphrase"
+    monkeypatch.setenv("KEYTURN_LEDGER_PASSPHRASE", "canary of the environment")
+    assert module("imported", device, ledger_passphrase=None, ledger_passphrase_file=str(path))["changed"] is True
+    assert module("imported", device, ledger_passphrase=None)["reason"] == "wrong_passphrase"
+    assert module("imported", device, ledger_passphrase_file=str(path))["reason"] == "input"
+    monkeypatch.setenv("KEYTURN_LEDGER_PASSPHRASE", PASSPHRASE)
+    assert module("imported", device, ledger_passphrase=None)["changed"] is False
+    path.write_text("\n")
+    assert module("imported", device, ledger_passphrase=None, ledger_passphrase_file=str(path))["reason"] == "no_passphrase"
+    missing = str(tmp_path / "missing")
+    assert module("imported", device, ledger_passphrase=None, ledger_passphrase_file=missing)["reason"] == "no_passphrase"
+
+
+def test_the_url_can_come_from_the_environment(module: Module, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KEYTURN_LEDGER_URL", url)
+    module("imported", {"name": "r1", "password": "canary-one"}, ledger_url=None)
+    assert statuses(module("verified", "r1")) == {"r1": "verified"}
+
+
+def test_a_database_password_in_the_url_is_never_shown() -> None:
+    url = "postgresql+psycopg://keyturn:canary%40secret@127.0.0.1:1/ledger"
+    for options in ({"state": "verified", "devices": [{"name": "r1"}]}, {"state": "nonsense"}):
+        result = run_module(ledger_module.main, ledger_url=url, ledger_passphrase=PASSPHRASE, **options)
+        assert result["failed"]
+        assert "canary" not in result["printed"]
+    assert run_module(info_module.main, ledger_url=url, ledger_passphrase=PASSPHRASE)["reason"] == "unreachable"
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"state": "staged", "run_id": "x"},
+        {"state": "staged", "run_id": None, "devices": [{"name": "r1"}]},
+        {"state": "settled", "devices": [{"name": "r1"}]},
+        {"state": "verified", "devices": [{"name": "r1"}, {"name": "r2", "proof": "vendor"}]},
+        {"state": "imported", "devices": [{"name": "r1"}]},
+        {"state": "imported"},
+        {"state": "exported"},
+        {"state": "rekeyed"},
+        {"state": "staged", "devices": [{"name": "r1"}], "lease_seconds": 0},
+        {"state": "staged", "devices": [{"name": "r1"}, {"name": "r1"}]},
+        {"state": "staged", "devices": [{"name": "r1", "serial": "1\n2"}]},
+    ],
+)
+def test_options_that_make_no_sense_are_refused(module: Module, options: dict[str, Any]) -> None:
+    module("imported", {"name": "old", "password": "canary-one"})
+    assert module(**options)["failed"] is True
+
+
+def test_info_shows_secrets_only_when_asked_and_masks_the_passphrase_even_then(module: Module, info: Module) -> None:
+    module("imported", {"name": "r1", "password": "canary-one"}, {"name": "r2", "password": PASSPHRASE})
+    assert "canary" not in info()["printed"]
+    shown = info(include_secrets=True)
+    assert shown["devices"]["r1"]["current"]["password"] == "canary-one"
+    assert PASSPHRASE not in shown["printed"]
+
+
+def test_a_missing_library_is_told_by_name(module: Module, monkeypatch: pytest.MonkeyPatch) -> None:
+    from ansible_collections.keyturn.devices.plugins.module_utils._ledger import options
+
+    monkeypatch.setattr(options, "HAS_SQLALCHEMY", False)
+    result = module("verified", "r1")
+    assert result["reason"] == "library"
+    assert "SQLAlchemy" in result["msg"]
+
+
+def test_an_unforeseen_error_shows_no_secret(module: Module, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*arguments: Any, **_options: Any) -> None:
+        raise RuntimeError(f"cannot handle {arguments}")
+
+    monkeypatch.setattr(opening, "create", broken)
+    monkeypatch.setattr(store, "create", broken)
+    assert module("imported", {"name": "r1", "password": "canary-one"})["failed"] is True
