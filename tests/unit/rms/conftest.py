@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.keyturn.devices.plugins.module_utils._redact import ModuleFailure, Redactor
+from ansible_collections.keyturn.devices.plugins.module_utils._rms import channel, generated
 from ansible_collections.keyturn.devices.plugins.module_utils._rms.job import set_by_rms
 from simulators.rms import RmsSimulator
 
@@ -73,6 +74,13 @@ class Caller:
             return Answer(failure.result, failure.msg, warnings)
 
 
+@pytest.fixture
+def _hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The simulator answers at once, so the first pauses can be short."""
+    for module in (channel, generated):
+        monkeypatch.setattr(module, "_FIRST_PAUSE", 0.05)
+
+
 @pytest.fixture(scope="session")
 def _process() -> Iterator[RmsSimulator]:
     with RmsSimulator(routers=12, device_policy_enforced=False) as simulator:
@@ -99,5 +107,5 @@ def serials(fleet: RmsSimulator) -> list[str]:
 
 
 @pytest.fixture
-def call(fleet: RmsSimulator) -> Caller:
+def call(fleet: RmsSimulator, _hurry: None) -> Caller:
     return Caller(fleet.url, fleet.token)
