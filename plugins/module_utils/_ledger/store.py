@@ -329,9 +329,11 @@ class Ledger:
             change.update_password(staged, attempts=staged.attempts + 1)
             taken_over = f", taken over from run {device.lease_run}" if device.lease_run else ""
             change.event(name, STAGED, STAGED, f"attempt {staged.attempts}{taken_over}")
-        change.update_password(staged, arrives_until=change.take_lease(device, lease_seconds))
+        renewed = lease != MINE or (device.lease_until or 0) - change.now < lease_seconds / 2
+        if renewed:
+            change.update_password(staged, arrives_until=change.take_lease(device, lease_seconds))
         details = {"attempts": staged.attempts, "source": staged.source, "serial": device.serial, "generated_csv": staged.generated_csv}
-        return Result(name, "resumed" if staged.secret else "awaiting", changed=lease != MINE, details=details)
+        return Result(name, "resumed" if staged.secret else "awaiting", changed=renewed, details=details)
 
     def settle(self, outcomes: Sequence[Outcome], run: Run, max_attempts: int = DEFAULT_MAX_ATTEMPTS, claim: bool = False) -> list[Result]:
         """Record how the attempts ended, by the rules of C(rules), and give the leases back.

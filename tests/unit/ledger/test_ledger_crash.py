@@ -119,7 +119,7 @@ def test_killed_before_any_statement_it_is_as_before_or_as_after(url: str, clock
         for work in works:
             work(ledger, names)
             right.append(state(ledger, names))
-        found = []
+        found: list[list[Any]] = []
         done = False
         while not done:
             names = prepared(ledger, len(found))

@@ -156,3 +156,12 @@ def test_the_same_run_id_from_another_process_is_another_run(ledger: Ledger) -> 
     with process() as child:
         staged(ledger, Run("fixed", runner_identity(child.pid)), {"r1": "new"})
         assert settled(ledger, Run("fixed", runner_identity()), "r1", "changed") == "lost_lease"
+
+
+def test_a_run_that_takes_its_time_renews_its_lease_without_a_further_attempt(ledger: Ledger, clock: Clock) -> None:
+    staged(ledger, run_of("a"), {"r1": "new"})
+    clock.advance(LEASE * 3 / 4)
+    renewed = ledger.resume(["r1"], run_of("a"), LEASE)[0]
+    assert (renewed.changed, renewed.details["attempts"]) == (True, 1)
+    clock.advance(LEASE / 2)
+    assert statuses(ledger.resume(["r1"], run_of("b"), LEASE)) == {"r1": "busy"}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import yaml
 from ansible import constants, context
 from ansible.errors import AnsibleLookupError
 from ansible.module_utils.common.collections import ImmutableDict
+from sqlalchemy.engine import Connection
 from support.ledgers import PASSPHRASE, committed, opened, run_of, staged
 
 from ansible_collections.keyturn.devices.plugins.lookup import password
@@ -111,8 +113,14 @@ def test_any_number_of_names_costs_one_key_and_one_transaction(ledger: Ledger, l
     names = [f"r{number}" for number in range(100)]
     staged(ledger, run_of("a"), dict.fromkeys(names, "new"))
     crypto._derive.cache_clear()
-    begin, begun = Database.begin, []
-    monkeypatch.setattr(Database, "begin", lambda self, write: begun.append(write) or begin(self, write))
+    begin = Database.begin
+    begun: list[bool] = []
+
+    def counted(self: Database, write: bool) -> AbstractContextManager[Connection]:
+        begun.append(write)
+        return begin(self, write)
+
+    monkeypatch.setattr(Database, "begin", counted)
     assert lookup(*names, slot="staged") == ["new"] * 100
     lookup("r1", slot="staged")
     assert crypto._derive.cache_info().misses == 1

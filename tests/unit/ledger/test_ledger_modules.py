@@ -39,7 +39,7 @@ def cheap_keys(monkeypatch: pytest.MonkeyPatch) -> None:
 def module(url: str) -> Module:
     def run(state: str, *devices: dict[str, Any] | str, **options: Any) -> dict[str, Any]:
         listed = [{"name": device} if isinstance(device, str) else device for device in devices]
-        defaults = {"ledger_url": url, "ledger_passphrase": PASSPHRASE, "run_id": "run-1", "state": state}
+        defaults: dict[str, Any] = {"ledger_url": url, "ledger_passphrase": PASSPHRASE, "run_id": "run-1", "state": state}
         if listed:
             defaults["devices"] = listed
         given = {name: value for name, value in (defaults | options).items() if value is not None}

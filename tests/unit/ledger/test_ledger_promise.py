@@ -98,6 +98,9 @@ class Promise(RuleBasedStateMachine):
 
     @rule(target=runners)
     def start(self) -> Runner:
+        return self.new_runner()
+
+    def new_runner(self) -> Runner:
         number = next(self.numbers)
         self.living.append(Runner(Run(f"run-{number}", f"holder-{number}")))
         return self.living[-1]
@@ -160,7 +163,7 @@ class Promise(RuleBasedStateMachine):
     )
     def rotate(self, name: str, fate: str, by_log_in: bool, supersede: bool) -> None:
         """All steps of a run in one, so that many of them fit into one story."""
-        runner = self.start()
+        runner = self.new_runner()
         self.stage(runner, name, supersede)
         self.apply(runner, name, fate)
         (self.settle_by_log_in if by_log_in else self.settle_by_word)(runner, name)
@@ -221,7 +224,7 @@ class Promise(RuleBasedStateMachine):
         for device in self.devices.values():
             device.on_its_way.clear()
         self.clock.advance(2 * LEASE)
-        runner = self.start()
+        runner = self.new_runner()
         self.resume(runner, name)
         self.settle_by_log_in(runner, name)
         known = self.ledger.devices([name])[name]
