@@ -1,0 +1,40 @@
+# Copyright (c) 2026, keyturn.devices contributors
+# GNU General Public License v3.0 or later (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from support.routers import FIRMWARES, NewRouter
+
+from simulators.rutos import RutosSimulator, SimulatedRouter
+
+DEFAULT = "07.13"
+
+
+@pytest.fixture(scope="session")
+def site() -> Iterator[RutosSimulator]:
+    """Many routers of every firmware: each test takes new ones, so that none needs to be set back."""
+    firmwares = [firmware for firmware in FIRMWARES for _number in range(200 if firmware == DEFAULT else 30)]
+    with RutosSimulator(routers=[{"firmware": firmware} for firmware in firmwares]) as simulator:
+        yield simulator
+
+
+@pytest.fixture(scope="session")
+def unused(site: RutosSimulator) -> dict[str, list[SimulatedRouter]]:
+    return {firmware: [router for router in site.routers if f"_00.{firmware}." in router.firmware] for firmware in FIRMWARES}
+
+
+@pytest.fixture
+def new_router(site: RutosSimulator, unused: dict[str, list[SimulatedRouter]]) -> NewRouter:
+    """Takes a router that no test has used, and turns switches of it alone."""
+
+    def take(firmware: str = DEFAULT, **switches: object) -> SimulatedRouter:
+        router = unused[firmware].pop()
+        if switches:
+            site.set(router.serial, **switches)
+        return router
+
+    return take
