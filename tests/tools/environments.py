@@ -33,6 +33,7 @@ TESTS = CHECKOUT / "requirements-test.txt"
 CHECKERS = CHECKOUT / "tests" / "tools" / "requirements-check.txt"
 OLDEST = CHECKOUT / "tests" / "tools" / "constraints-oldest.txt"
 REGISTER = CACHE / "environments.json"
+MADE_OF = ".made-of"
 
 
 @dataclass(frozen=True)
@@ -144,27 +145,39 @@ def _tests_without_bounds() -> Path:
 
 
 def _layer(environment: Environment, name: str, arguments: list[str]) -> None:
-    """Install one layer unless it is there as wanted. What a base layer is made from having changed, all is made anew."""
+    """Install one layer unless it is there as wanted. Another Python or another ansible-core begins from nothing."""
     stamp = environment.folder / f".layer-{name}"
-    wanted = _digest(environment, arguments)
-    if stamp.is_file() and stamp.read_text(encoding="ascii") == wanted and (environment.bin / "python").exists():
-        return
-    print(f"Preparing {environment} ({environment.folder.name}, {name})", flush=True)
-    log = LOGS / f"environment-{environment.folder.name}-{name}.log"
-    log.unlink(missing_ok=True)
-    if name == "base":
+    wanted = _digest(arguments)
+    if not _is_made(environment):
+        print(f"Making an environment: {environment}", flush=True)
         shutil.rmtree(environment.folder, ignore_errors=True)
-        run([environment.python.path, "-m", "venv", environment.folder], log, "Making a virtual environment")
+        run([environment.python.path, "-m", "venv", environment.folder], _log(environment, name), "Making a virtual environment")
+        (environment.folder / MADE_OF).write_text(_made_of(environment), encoding="utf-8")
+    if stamp.is_file() and stamp.read_text(encoding="ascii") == wanted:
+        return
+    print(f"Installing into {environment.folder.name}: {name}", flush=True)
     stamp.unlink(missing_ok=True)
     pip = [str(environment.bin / "python"), "-m", "pip", "--disable-pip-version-check", "--no-input", "install", "--prefer-binary"]
-    run([*pip, *arguments], log, f"Installing the Python packages of {environment.folder.name}")
+    run([*pip, *arguments], _log(environment, name), f"Installing the Python packages of {environment.folder.name}")
     stamp.write_text(wanted, encoding="ascii")
 
 
-def _digest(environment: Environment, arguments: Sequence[str]) -> str:
-    parts = [str(environment.folder), str(environment.python.path), str(environment.python), *arguments]
-    parts += [Path(argument).read_text(encoding="utf-8") for argument in arguments if argument.endswith(".txt")]
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+def _is_made(environment: Environment) -> bool:
+    made_of = environment.folder / MADE_OF
+    return made_of.is_file() and made_of.read_text(encoding="utf-8") == _made_of(environment) and (environment.bin / "python").exists()
+
+
+def _made_of(environment: Environment) -> str:
+    return f"{environment} at {environment.python.path} for {environment.folder}\n"
+
+
+def _log(environment: Environment, layer: str) -> Path:
+    return LOGS / f"environment-{environment.folder.name}-{layer}.log"
+
+
+def _digest(arguments: Sequence[str]) -> str:
+    texts = [Path(argument).read_text(encoding="utf-8") for argument in arguments if argument.endswith(".txt")]
+    return hashlib.sha256("\0".join([*arguments, *texts]).encode()).hexdigest()
 
 
 def _register(environments: Sequence[Environment]) -> None:

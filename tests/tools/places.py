@@ -53,7 +53,7 @@ def environment(changes: Mapping[str, str] | None = None, bin_folder: Path | Non
 
 
 def run(arguments: Sequence[str | Path], log: Path, what: str, env: Mapping[str, str] | None = None, cwd: Path = CHECKOUT) -> None:
-    """Run a program into a log file; a failure shows the log's end and stops."""
+    """Run a program, its output appended to a log file; a failure shows the log's end and stops."""
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as sink:
         sink.write(f"$ {' '.join(str(argument) for argument in arguments)}\n".encode())
