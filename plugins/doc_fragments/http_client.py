@@ -27,5 +27,5 @@ options:
     default: 30
 requirements:
   - requests >= 2.31.0
-  - urllib3 >= 2.1.0
+  - urllib3 >= 2.2.0
 """
