@@ -28,7 +28,8 @@ options:
     description:
       - Personal access token of the RMS account, sent as bearer token.
       - It is made in the account settings of RMS and needs two-factor authentication on the account. Its scopes must allow to read
-        devices, and to read and change device passwords where passwords are set. The vendor does not publish the exact names of these scopes.
+        devices, and to read and change device passwords where passwords are set. The vendor does not publish the exact names of these
+        scopes.
       - Can be given by the environment variable E(RMS_TOKEN).
       - Needed by whatever asks RMS.
     type: str
