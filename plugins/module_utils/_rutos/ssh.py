@@ -136,7 +136,6 @@ class RouterSsh:
                 timeout=patience,
                 banner_timeout=patience,
                 auth_timeout=patience,
-                channel_timeout=patience,
             )
         except paramiko.BadHostKeyException:
             raise RouterFault("certificate", "the host key is not the one that known_hosts has for this router") from None
