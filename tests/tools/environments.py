@@ -58,6 +58,7 @@ def _postgresql_is_there() -> bool:
 
 # Debian package -> whether what the tests want of it is there already.
 SYSTEM_PACKAGES: dict[str, Callable[[], bool]] = {
+    "openssh-server": lambda: Path("/usr/sbin/sshd").exists(),
     "postgresql": _postgresql_is_there,
 }
 
