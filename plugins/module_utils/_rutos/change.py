@@ -29,13 +29,21 @@ class Candidate:
 
 
 def change_password(
-    way: Way, serial: str, current: str | None, new: str, check_mode: bool = False, sleep: Callable[[float], None] = time.sleep
+    way: Way,
+    serial: str,
+    current: str | None,
+    new: str,
+    *,
+    check_mode: bool = False,
+    may_change: Callable[[], bool] = lambda: True,
+    sleep: Callable[[float], None] = time.sleep,
 ) -> Outcome:
     """Make C(new) the password of the router with that serial number, unless it is already, and prove it by a log-in.
 
     C(current): the password that should work now; without it only C(new) is tried. Every session is ended, whatever happens.
+    C(may_change): asked before the first log-in and right before the change; when it says no, the run that wanted it has ended.
     """
-    change = _Change(way, Logins(way, sleep), serial, current, new, check_mode)
+    change = _Change(way, Logins(way, sleep), serial, current, new, check_mode, may_change)
     return _closed(way, change.logins, change.run)
 
 
@@ -100,16 +108,19 @@ class _Change:
     current: str | None = field(repr=False)
     new: str = field(repr=False)
     check_mode: bool
+    may_change: Callable[[], bool]
     live: str | None = None
     identity: Identity = field(default_factory=Identity)
 
     def run(self) -> Outcome:
         """The steps in their order."""
         try:
+            self._require_run()
             outcome = self._enter() or self._check()
             if outcome is not None:
                 return outcome
             assert self.current is not None
+            self._require_run()
             changed = self.way.change(self.current, self.new)
         except Unclear as fault:
             return self._find_out("changed", fault)
@@ -119,6 +130,10 @@ class _Change:
         if changed:
             return self._find_out("changed", RouterFault("new_password_refused", "the router took the new password and then refused it"))
         return self._find_out("unchanged", RouterFault("protocol", "the router says that it has this password already, and refuses it"))
+
+    def _require_run(self) -> None:
+        if not self.may_change():
+            raise RouterFault("not_sent", "the run that asked for it has ended")
 
     def _enter(self) -> Outcome | None:
         """Log in and identify the router. None when the current password opened it."""

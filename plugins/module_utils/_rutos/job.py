@@ -12,7 +12,7 @@ from typing import Any
 from ansible_collections.keyturn.devices.plugins.module_utils._rutos.change import Candidate, change_password, look_at, prove_password
 from ansible_collections.keyturn.devices.plugins.module_utils._rutos.logins import MOST_WRONG
 from ansible_collections.keyturn.devices.plugins.module_utils._rutos.tasks import Element, Task, Visits, carry_out
-from ansible_collections.keyturn.devices.plugins.module_utils._rutos.visit import Outcome
+from ansible_collections.keyturn.devices.plugins.module_utils._rutos.visit import Outcome, Way
 
 # What a result says when every candidate was refused.
 _NEITHER = "neither"
@@ -20,12 +20,19 @@ _NEITHER = "neither"
 _POLICY = ("min_length", "max_length", "upper", "lower", "digits", "special")
 
 
+def _always() -> bool:
+    return True
+
+
 def _without_password(devices: Sequence[Element]) -> list[str]:
     return [f"devices[{number}].password is missing" for number, device in enumerate(devices) if not device["password"]]
 
 
 def set_on_routers(options: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
-    """The work of C(router_password) with C(via: device): its result, or ModuleFailure with all that is known in it."""
+    """The work of C(router_password) with C(via: device): its result, or ModuleFailure with all that is known in it.
+
+    Besides the options of the module, C(may_change): says whether the run that asked for it goes on.
+    """
 
     def problems(devices: Sequence[Element]) -> list[str]:
         found = [
@@ -35,10 +42,18 @@ def set_on_routers(options: Mapping[str, Any], check_mode: bool) -> dict[str, An
         ]
         return found + _without_password(devices)
 
+    def visit(way: Way, device: Element) -> Outcome:
+        return change_password(
+            way,
+            device["serial"],
+            device["current_password"] or None,
+            device["password"],
+            check_mode=check_mode,
+            may_change=options.get("may_change", _always),
+        )
+
     task = Task(
-        visit=lambda way, device: change_password(
-            way, device["serial"], device["current_password"] or None, device["password"], check_mode
-        ),
+        visit=visit,
         secrets=lambda device: [password for password in (device["password"], device["current_password"]) if password],
         problems=problems,
         good=("changed", "unchanged"),

@@ -163,6 +163,13 @@ def test_no_sequence_of_answers_spends_more_than_the_ration(
     assert status != "failed" or live != "new"
 
 
+@pytest.mark.parametrize(("alive", "tried"), [([], []), ([True], [OLD])])
+def test_nothing_is_changed_for_a_run_that_has_ended(alive: list[bool], tried: list[str]) -> None:
+    way = ScriptedWay(True, True)
+    outcome = change_password(way, "1", OLD, NEW, may_change=lambda: bool(alive) and alive.pop())
+    assert (outcome.status, outcome.reason, way.tried, way.closed) == ("failed", "not_sent", tried, 1)
+
+
 def test_a_third_log_in_is_never_tried() -> None:
     way = ScriptedWay()
     logins = Logins(way)
