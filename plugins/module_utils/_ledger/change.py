@@ -37,6 +37,10 @@ CHUNK = 500
 FREE, MINE, EXPIRED, DEAD, HELD = "free", "mine", "expired", "dead", "held"
 
 
+# Longer than one request may take to leave and to be acted on (the modules' time-out is 30 s).
+ON_ITS_WAY_SECONDS = 45.0
+
+
 @dataclass(slots=True)
 class Device:
     """A row of the devices table. Times are seconds since the epoch."""
@@ -126,16 +130,15 @@ def read_devices(connection: Connection, names: Sequence[str] | None, lock: bool
     return found
 
 
-def read_passwords(connection: Connection, names: Sequence[str] | None, slots: Sequence[str] | None = None) -> dict[str, Passwords]:
-    """By device name. C(names): C(None) for all. A device without any has no entry."""
+def read_passwords(connection: Connection, names: Sequence[str], slots: Sequence[str] | None = None) -> dict[str, Passwords]:
+    """By device name. A device without any has no entry."""
     table = schema().passwords
     query = sa.select(table).order_by(table.c.device, table.c.generation.desc())
     if slots is not None:
         query = query.where(table.c.slot.in_(slots))
     found: dict[str, Passwords] = {}
-    queries = [query] if names is None else [query.where(table.c.device.in_(part)) for part in chunks(names)]
-    for each in queries:
-        for row in connection.execute(each):
+    for part in chunks(names):
+        for row in connection.execute(query.where(table.c.device.in_(part))):
             password = Password(*row)
             entry = found.get(password.device)
             if entry is None:
@@ -200,12 +203,8 @@ class Change:
         return DEAD if self._dead[holder] else HELD
 
     def take_lease(self, device: Device, seconds: float) -> float:
-        """For this run; returns its end. What a dead run before it asked for may still arrive until its lease would have ended: the fence
-        remembers.
-        """
-        values: dict[str, Any] = {}
-        if self.lease(device) == DEAD:
-            values["fence_until"] = max(device.fence_until or 0, device.lease_until or 0)
+        """For this run; returns its end."""
+        values = self._fence(device)
         until = self.now + seconds
         if self.lease(device) == MINE:
             until = max(until, device.lease_until or 0)
@@ -214,10 +213,18 @@ class Change:
 
     def release_lease(self, device: Device) -> None:
         """Nobody's any more."""
-        values: dict[str, Any] = {}
-        if self.lease(device) == DEAD:
-            values["fence_until"] = max(device.fence_until or 0, device.lease_until or 0)
+        values = self._fence(device)
         self.update_device(device, lease_run=None, lease_holder=None, lease_until=None, **values)
+
+    def _fence(self, device: Device) -> dict[str, Any]:
+        """What a dead run asked for may still arrive: until then no new password is staged.
+
+        What outlives a killed run sends nothing more once its holder is gone (C(router_password), C(run_holder)), so only a request
+        that was on its way by then counts.
+        """
+        if self.lease(device) != DEAD:
+            return {}
+        return {"fence_until": max(device.fence_until or 0, min(device.lease_until or 0, self.now + ON_ITS_WAY_SECONDS))}
 
     def update_device(self, device: Device, **values: Any) -> None:
         """Now in the object, at the end in the database."""

@@ -508,17 +508,18 @@ class Ledger:
         self, names: Sequence[str] | None = None, include_secrets: bool = False, include_events: int = 0
     ) -> dict[str, dict[str, Any]]:
         """All the ledger knows, by device name; C(names): C(None) for all. C(include_events): the newest so many of each device."""
+        described: dict[str, dict[str, Any]] = {}
         with self._look() as (connection, now):
             devices = read_devices(connection, names)
-            passwords = read_passwords(connection, None if names is None else list(devices))
-            events = self._events(connection, names, include_events) if include_events else {}
-        described = {}
-        for name, device in devices.items():
-            known = passwords.get(name) or Passwords(None, None, [])
-            record = self._described(device, known, now, include_secrets)
-            if include_events:
-                record["events"] = events.get(name, [])
-            described[name] = record
+            # Piece by piece: a fleet's whole history would be in memory twice.
+            for part in chunks(list(devices)):
+                passwords = read_passwords(connection, part)
+                events = self._events(connection, part, include_events) if include_events else {}
+                for name in part:
+                    known = passwords.get(name) or Passwords(None, None, [])
+                    described[name] = self._described(devices[name], known, now, include_secrets)
+                    if include_events:
+                        described[name]["events"] = events.get(name, [])
         return described
 
     def passwords(self, names: Sequence[str], slot: str = CURRENT) -> dict[str, str | None]:
@@ -583,26 +584,22 @@ class Ledger:
             "fence_until": iso(device.fence_until) if (device.fence_until or 0) > now else None,
         }
 
-    def _events(self, connection: Connection, names: Sequence[str] | None, at_most: int) -> dict[str, list[dict[str, Any]]]:
-        """Newest first."""
+    def _events(self, connection: Connection, names: Sequence[str], at_most: int) -> dict[str, list[dict[str, Any]]]:
+        """Newest first, of no more names than one statement takes."""
         table = schema().events
         rank = sa.func.row_number().over(partition_by=table.c.device, order_by=table.c.id.desc()).label("rank")
-        inner = sa.select(table, rank)
-        queries = [inner] if names is None else [inner.where(table.c.device.in_(part)) for part in chunks(sorted(set(names)))]
+        ranked = sa.select(table, rank).where(table.c.device.in_(names)).subquery()
         found: dict[str, list[dict[str, Any]]] = {}
-        for query in queries:
-            ranked = query.subquery()
-            for row in connection.execute(sa.select(ranked).where(ranked.c.rank <= at_most).order_by(ranked.c.id.desc())):
-                found.setdefault(row.device, []).append(
-                    {
-                        "at": iso(row.at),
-                        "who": row.who,
-                        "run_id": row.run_id,
-                        "from": row.from_state,
-                        "to": row.to_state,
-                        "reason": row.reason,
-                    }
-                )
+        for row in connection.execute(sa.select(ranked).where(ranked.c.rank <= at_most).order_by(ranked.c.id.desc())):
+            event = {
+                "at": iso(row.at),
+                "who": row.who,
+                "run_id": row.run_id,
+                "from": row.from_state,
+                "to": row.to_state,
+                "reason": row.reason,
+            }
+            found.setdefault(row.device, []).append(event)
         return found
 
     # -- inside -------------------------------------------------------------------------------------------------------------------
