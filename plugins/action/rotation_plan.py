@@ -47,6 +47,7 @@ _OWN_OPTIONS: dict[str, dict[str, Any]] = {
     "generated_folder": {"type": "path", "default": "."},
     "run_id": {"type": "str"},
     "open_only": {"type": "bool", "default": False},
+    "again": {"type": "bool", "default": False},
 }
 
 # Passed on to router_info, which asks RMS.
@@ -105,7 +106,14 @@ class ActionModule(ActionBase):
             records = ledger.devices(include_secrets=True)
         routers, requests = self._routers(options, devices, variables)
         plan = make_plan(
-            devices, records, routers, wanted, options["force"], datetime.datetime.now(datetime.timezone.utc), options["open_only"]
+            devices,
+            records,
+            routers,
+            wanted,
+            options["force"],
+            datetime.datetime.now(datetime.timezone.utc),
+            options["open_only"],
+            options["again"],
         )
         if plan.problems:
             raise InputError(plan.problems)
@@ -122,6 +130,9 @@ class ActionModule(ActionBase):
             ],
             "unsettled": [entry.device.name for entry in plan.unsettled],
             "orphaned": plan.orphaned,
+            "offline": plan.offline,
+            "without_password": plan.without_password,
+            "fenced_seconds": plan.fenced_seconds,
             "missing": [device.name for device in plan.missing],
             "not_due": len(plan.not_due),
             "batches": batches_of_due(plan.due, records, routers, sizes, generated_csv),

@@ -12,6 +12,7 @@ from typing import Any
 from ansible_collections.keyturn.devices.plugins.module_utils._rotation.account import (
     Settings,
     account,
+    log_ins_for_routers,
     outcomes_for_ledger,
     requests_for_routers,
 )
@@ -26,9 +27,10 @@ def rotation_account(
     settled: Mapping[str, Any],
     settings: Mapping[str, Any],
     stop: str = "",
+    proven: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     limits = Settings(**{name: int(value) for name, value in settings.items()})
-    return account(run, batch, taken, applied, settled, limits, stop)
+    return account(run, batch, taken, applied, settled, limits, stop, proven)
 
 
 class FilterModule:
@@ -36,6 +38,7 @@ class FilterModule:
         return {
             "rotation_account": rotation_account,
             "rotation_announcement": announce,
+            "rotation_log_ins": log_ins_for_routers,
             "rotation_outcomes": outcomes_for_ledger,
             "rotation_requests": requests_for_routers,
             "rotation_summary": summarise,

@@ -50,7 +50,7 @@ def http_argument_spec() -> dict[str, Any]:
 class HttpFault(Exception):
     """A request without a usable reply.
 
-    C(reason) is one of C(unreachable), C(certificate), C(timeout), C(interrupted), C(protocol). C(sent) tells whether anything
+    C(reason) is one of C(unreachable), C(certificate), C(timeout), C(interrupted), C(protocol), C(not_sent). C(sent) tells whether anything
     of the request may have reached the other side: only C(False) proves that nothing was changed.
     """
 
@@ -162,7 +162,7 @@ class HttpClient:
     """Sends requests one after the other. For one thread; C(deadline) is a moment of C(clock), seconds.
 
     C(fingerprint): SHA-256 in hexadecimal digits of the one certificate that is believed, whatever else is said of it; C(validate_certs)
-    and C(ca_path) do not count then.
+    and C(ca_path) do not count then. C(may_change): asked right before every changing request; when it says no, nothing is sent.
     """
 
     def __init__(
@@ -176,11 +176,13 @@ class HttpClient:
         retries: int = 3,
         deadline: float | None = None,
         clock: Callable[[], float] = time.monotonic,
+        may_change: Callable[[], bool] | None = None,
     ) -> None:
         self._verify: bool | str = (ca_path or True) if validate_certs and not fingerprint else False
         self._timeout = timeout
         self._retries = retries
         self._clock = clock
+        self._may_change = may_change
         self._journal = _Journal()
         self._adapter = _Adapter(self._journal, fingerprint)
         self._session = requests.Session()
@@ -239,6 +241,8 @@ class HttpClient:
         for nothing. Where the outcome matters little, such as for the end of a session, C(fresh) may be false, to spare a router the
         work of another connection. C(patience): seconds to wait for the reply, where that is more than the client's time-out.
         """
+        if self._may_change is not None and not self._may_change():
+            raise HttpFault("not_sent", "the run that asked for it has ended", sent=False)
         self._adapter.max_retries = Retry(0, read=False)
         if fresh:
             self._session.close()

@@ -73,6 +73,11 @@ options:
   run_id:
     description: Identifies the run in the ledger. Made anew when not given.
     type: str
+  again:
+    description: >-
+      Plan for the second time in a run. Of the unsettled devices only those are returned whose password came to light in this run.
+    type: bool
+    default: false
   open_only:
     description: Of the due devices only those that an earlier run left open and that can be settled by a new password alone.
     type: bool
@@ -116,8 +121,8 @@ due:
       type: str
     reasons:
       description: >-
-        Why it is due, one or more of V(forced), V(no_password), V(never_verified), V(too_old), V(breaks_policy), V(source_differs), V(serial_changed),
-        V(unsettled_refused), V(unsettled_without_password).
+        Why it is due, one or more of V(forced), V(no_password), V(never_verified), V(too_old), V(breaks_policy), V(source_differs),
+        V(serial_changed), V(unsettled_refused), V(unsettled_without_password).
       type: list
       elements: str
     details:
@@ -136,6 +141,22 @@ orphaned:
   description: Inventory names of devices of which no password is known to work. A person has to look at them.
   type: list
   elements: str
+  returned: success
+offline:
+  description: Inventory names of devices that need something and that RMS lists as offline. They are not asked.
+  type: list
+  elements: str
+  returned: success
+without_password:
+  description: Inventory names of devices that are asked themselves and whose present password the ledger does not know.
+  type: list
+  elements: str
+  returned: success
+fenced_seconds:
+  description: >-
+    How long, in seconds, a request of a run that was killed may still reach one of the due devices. Until then the ledger stages
+    no new password for it.
+  type: int
   returned: success
 missing:
   description: Inventory names of devices that RMS does not know.

@@ -164,6 +164,11 @@ options:
       - Seconds to wait for the outcomes of all routers. A router without one by then ends as V(unknown).
     type: int
     default: 300
+  run_holder:
+    description:
+      - The process that ends with the run, as M(keyturn.devices.rotation_plan) tells it. With O(via=rms), nothing more is sent once that
+        process is gone, because another run may have taken over by then. A process on another host counts as alive.
+    type: str
   on_device_failure:
     description:
       - Whether the task fails when a router ends as V(failed) or V(unknown) (V(fail)), or only tells so (V(report)).
@@ -259,7 +264,8 @@ devices:
       description:
         - Why the status is not simply V(changed); empty otherwise.
         - "One of: V(offline), V(rejected_by_policy), V(not_found), V(unauthorized), V(same_password), V(timeout), V(interrupted),
-          V(certificate), V(unreachable), V(quota), V(conflict), V(protocol), V(warning), V(rejected), V(bad_input), V(not_sent), V(would_change),
+          V(certificate), V(unreachable), V(quota), V(conflict), V(protocol), V(warning), V(rejected), V(bad_input), V(not_sent),
+          V(would_change),
           V(list_missing), V(list_incomplete), V(list_gone), V(unconfirmed)."
         - "V(not_sent): another router or the whole call stopped the task before anything was sent to this one. V(list_incomplete) and
           V(list_missing): the password was changed, and the list does not tell it. V(unconfirmed): an earlier list holds a password
@@ -339,6 +345,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.keyturn.devices.plugins.module_utils._http import http_argument_spec
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger.holder import is_dead
 from ansible_collections.keyturn.devices.plugins.module_utils._redact import QuietModule, Redactor, run_module, warn
 from ansible_collections.keyturn.devices.plugins.module_utils._rms.job import set_by_rms
 from ansible_collections.keyturn.devices.plugins.module_utils._rms.options import rms_argument_spec
@@ -378,12 +385,15 @@ ARGUMENTS: dict[str, Any] = {
     "rms_method": {"type": "str", "choices": ["set", "upload"], "default": "set"},
     "batch_size": {"type": "int", "default": 500},
     "deadline": {"type": "int", "default": 300},
+    "run_holder": {"type": "str"},
     "on_device_failure": {"type": "str", "choices": ["fail", "report"], "default": "fail"},
 }
 
 
 def work(module: AnsibleModule, redactor: Redactor) -> dict[str, Any]:
-    return WAYS[module.params["via"]](module.params, redactor, module.check_mode, lambda text: warn(module, redactor, text))
+    holder = module.params["run_holder"] or ""
+    options = {**module.params, "may_change": lambda: not is_dead(holder)}
+    return WAYS[module.params["via"]](options, redactor, module.check_mode, lambda text: warn(module, redactor, text))
 
 
 def main() -> None:

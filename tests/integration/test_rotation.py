@@ -11,6 +11,7 @@ import re
 from pathlib import Path
 
 import pytest
+
 from integration.cores import Core
 from integration.sites import Site, site
 
@@ -140,7 +141,7 @@ def test_the_run_stops_early_when_too_many_routers_fail(newest_core: Core, tmp_p
         assert place.lost() == []
 
 
-@pytest.mark.parametrize(("switches", "words"), [({"missing_scope": 403, "scopes": ["devices:read"]}, "scope"), ({"two_factor": True}, "403")])
+@pytest.mark.parametrize(("switches", "words"), [({"missing_scope": "403", "scopes": ["devices:read"]}, "scope"), ({"two_factor": True}, "403")])
 def test_a_token_that_may_not_change_passwords_stops_the_run_with_nothing_changed(
     newest_core: Core, tmp_path: Path, switches: dict[str, object], words: str
 ) -> None:

@@ -46,6 +46,7 @@ def rms_client(options: Mapping[str, Any], redactor: Redactor, deadline_seconds:
         timeout=options["timeout"],
         auth=BearerToken(token),
         deadline=None if deadline_seconds is None else now + deadline_seconds + _GRACE,
+        may_change=options.get("may_change"),
     )
     return RmsClient(
         http,

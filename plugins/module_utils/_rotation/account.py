@@ -15,11 +15,17 @@ STATUS = {
     "committed": "changed",
     "dropped": "failed",
     "missing": "failed",
+    "not_asked": "failed",
+    "fenced": "unknown",
     "kept": "unknown",
     "lost_lease": "unknown",
     "orphaned": "orphaned",
 }
 # What the ledger says of a device that this run was not given. None of it was sent anything.
+# What router_login needs to know of a router; router_password through RMS needs none of it.
+_LOG_IN = ("host", "username", "protocol", "fingerprint")
+# Which password is in force, as router_password and router_login name it, in the words of the ledger.
+_LIVE = {"new": "staged", "staged": "staged", "current": "current", "neither": "neither"}
 _OURS = ("staged", "resumed", "awaiting")
 
 
@@ -45,14 +51,15 @@ def account(
     settled: Mapping[str, t.Any],
     settings: Settings,
     stop: str = "",
+    proven: Mapping[str, t.Any] | None = None,
 ) -> dict[str, t.Any]:
     """The run with one batch more.
 
-    C(taken), C(applied), C(settled): what C(ledger), C(router_password) and C(ledger) returned for this batch; empty where it did not come
-    so far.
-    C(stop): why the batch broke off, if it did. Returns C(results), C(counts), C(tried), C(failures), C(due_done), C(stop), C(progress).
+    C(taken), C(applied), C(settled): what C(ledger), C(router_password) and C(ledger) returned for this batch, C(proven): what
+    C(router_login) did; empty where it did not come so far. C(stop): why the batch broke off, if it did.
+    Returns C(results), C(counts), C(tried), C(failures), C(due_done), C(stop), C(progress).
     """
-    results = _results(batch, taken, applied, settled)
+    results = _results(batch, taken, _all_said(applied, proven or {}), settled)
     counts = dict(run.get("counts") or {})
     failures = 0
     for result in results:
@@ -62,8 +69,8 @@ def account(
     tried = run.get("tried", 0) + len(ours(taken))
     failures += run.get("failures", 0)
     # With failures of single routers only reported, it has a message just when the whole call failed.
-    if not stop and applied.get("msg"):
-        stop = str(applied["msg"])
+    if not stop:
+        stop = str(applied.get("msg") or (proven or {}).get("msg") or "")
     if not stop and tried and failures * 100 > settings.failure_limit_percent * tried:
         stop = f"{failures} of {tried} routers failed, the limit is {settings.failure_limit_percent} percent"
     remembered = [result for result in results if settings.devices <= settings.summary_limit or result["result"] != "committed"]
@@ -80,10 +87,18 @@ def account(
     }
 
 
-def _results(
-    batch: Mapping[str, t.Any], taken: Mapping[str, t.Any], applied: Mapping[str, t.Any], settled: Mapping[str, t.Any]
-) -> list[dict[str, str]]:
+def _all_said(applied: Mapping[str, t.Any], proven: Mapping[str, t.Any]) -> dict[str, Mapping[str, t.Any]]:
+    """The last word on each router, by serial. A log-in that was not possible does not take the place of what was said before."""
     said = {entry["serial"]: entry for entry in applied.get("devices") or ()}
+    for entry in proven.get("devices") or ():
+        if entry["live"] or entry["serial"] not in said:
+            said[entry["serial"]] = entry
+    return said
+
+
+def _results(
+    batch: Mapping[str, t.Any], taken: Mapping[str, t.Any], said: Mapping[str, t.Any], settled: Mapping[str, t.Any]
+) -> list[dict[str, str]]:
     serials = {entry["name"]: entry["serial"] for entry in batch["apply"]}
     final = {entry["name"]: entry for entry in settled.get("devices") or ()}
     mine = ours(taken)
@@ -92,7 +107,8 @@ def _results(
         name = entry["name"]
         vendor = said.get(serials[name], {})
         if name not in mine:
-            results.append({"name": name, "result": entry["status"], "reason": entry.get("reason") or "", "message": ""})
+            result = "fenced" if entry.get("reason") == "fenced" else entry["status"]
+            results.append({"name": name, "result": result, "reason": entry.get("reason") or "", "message": ""})
         elif name in final:
             reason = final[name].get("reason") or vendor.get("reason") or ""
             results.append({"name": name, "result": final[name]["status"], "reason": reason, "message": vendor.get("message") or ""})
@@ -102,36 +118,90 @@ def _results(
 
 
 def requests_for_routers(
-    batch: Mapping[str, t.Any], taken: Mapping[str, t.Any], passwords: Mapping[str, str] | None = None
+    batch: Mapping[str, t.Any],
+    taken: Mapping[str, t.Any],
+    passwords: Mapping[str, str] | None = None,
+    current: Mapping[str, str] | None = None,
+    proven: Mapping[str, t.Any] | None = None,
 ) -> list[dict[str, t.Any]]:
     """What C(router_password) is to be asked: only the devices that the ledger gave to this run, each with its staged password.
 
-    No C(passwords): those that RMS makes.
+    No C(passwords): those that RMS makes. C(current): the passwords in force, for the routers that are asked themselves. C(proven): what
+    C(router_login) said before; then only what RMS can do for those of which it proved nothing.
     """
     mine = ours(taken)
+    settled = {entry["serial"] for entry in (proven or {}).get("devices") or () if entry["live"]}
     requests = []
     for entry in batch["apply"]:
-        if entry["name"] in mine:
-            request = {name: value for name, value in entry.items() if name not in ("name", "via")}
-            if passwords is not None:
-                request["password"] = passwords[entry["name"]]
-            requests.append(request)
+        if entry["name"] not in mine or entry["serial"] in settled or (proven is not None and "id" not in entry):
+            continue
+        unwanted = ("name", "via", "id") if current is not None else ("name", "via", *_LOG_IN)
+        request = {name: value for name, value in entry.items() if name not in unwanted}
+        if passwords is not None:
+            request["password"] = passwords[entry["name"]]
+        if current is not None and current.get(entry["name"]):
+            request["current_password"] = current[entry["name"]]
+        requests.append(request)
     return requests
 
 
-def outcomes_for_ledger(batch: Mapping[str, t.Any], taken: Mapping[str, t.Any], applied: Mapping[str, t.Any]) -> list[dict[str, str]]:
+def log_ins_for_routers(
+    batch: Mapping[str, t.Any],
+    taken: Mapping[str, t.Any],
+    staged: Mapping[str, str],
+    current: Mapping[str, str],
+    applied: Mapping[str, t.Any] | None = None,
+) -> list[dict[str, t.Any]]:
+    """What C(router_login) is to be asked: which of the two passwords is in force, the staged one first.
+
+    C(applied): what RMS said before; a router of which it said that it kept its password is not asked.
+    """
+    mine = ours(taken)
+    kept = {entry["serial"] for entry in (applied or {}).get("devices") or () if entry["status"] == "failed"}
+    requests = []
+    for entry in batch["apply"]:
+        if entry["name"] not in mine or "host" not in entry or entry["serial"] in kept or not staged.get(entry["name"]):
+            continue
+        candidates = [{"name": "staged", "password": staged[entry["name"]]}]
+        if current.get(entry["name"]) and current[entry["name"]] != staged[entry["name"]]:
+            candidates.append({"name": "current", "password": current[entry["name"]]})
+        request = {name: entry[name] for name in ("serial", *_LOG_IN) if name in entry}
+        requests.append({**request, "candidates": candidates})
+    return requests
+
+
+def outcomes_for_ledger(
+    batch: Mapping[str, t.Any],
+    taken: Mapping[str, t.Any],
+    applied: Mapping[str, t.Any],
+    proven: Mapping[str, t.Any] | None = None,
+) -> list[dict[str, str]]:
     """What the ledger is to be told of every device this run holds.
 
-    A device that C(router_password) does not mention (the module died) may have been changed, so its outcome is C(unknown).
+    C(proven): what C(router_login) said of it. A device that C(router_password) does not mention (the module died) may have been
+    changed, so its outcome is C(unknown).
     """
     mine = ours(taken)
     said: Mapping[str, Mapping[str, t.Any]] = {entry["serial"]: entry for entry in applied.get("devices") or ()}
-    outcomes = []
-    for entry in batch["apply"]:
-        if entry["name"] in mine:
-            result = said.get(entry["serial"], {"status": "unknown", "reason": "no_answer"})
-            proof = "vendor" if result["status"] in ("changed", "unchanged") else "none"
-            outcomes.append(
-                {"name": entry["name"], "outcome": str(result["status"]), "reason": str(result.get("reason") or ""), "proof": proof}
-            )
-    return outcomes
+    logged_in: Mapping[str, Mapping[str, t.Any]] = {entry["serial"]: entry for entry in (proven or {}).get("devices") or ()}
+    return [
+        {"name": entry["name"], **_outcome(batch["kind"], said.get(entry["serial"]), logged_in.get(entry["serial"]))}
+        for entry in batch["apply"]
+        if entry["name"] in mine
+    ]
+
+
+def _outcome(kind: str, said: Mapping[str, t.Any] | None, logged_in: Mapping[str, t.Any] | None) -> dict[str, str]:
+    if said is None and logged_in is None:
+        return {"outcome": "unknown", "reason": "no_answer", "proof": "none"}
+    result = said or {"status": "unknown", "reason": (logged_in or {}).get("reason")}
+    outcome = {"outcome": str(result["status"]), "reason": str(result.get("reason") or ""), "proof": "none"}
+    # A router that was asked itself has been logged in to; where RMS was asked, its word stands until a log-in says more.
+    live = _LIVE.get(str((logged_in or {}).get("live") or (result.get("live") if kind == "device" else "")))
+    if live:
+        outcome.update(live=live, proof="login")
+        if logged_in and live != "staged":
+            outcome["reason"] = "unauthorized" if live == "neither" else "old_password_in_force"
+    elif outcome["outcome"] in ("changed", "unchanged"):
+        outcome["proof"] = "login" if kind == "device" else "vendor"
+    return outcome

@@ -6,7 +6,10 @@
 
 A batch is plain data, ready to be handed to the modules as it is:
 
-* C(number), C(kind) (C(rms_set), C(rms_generate) or C(device)), C(names)
+* C(number), C(kind), C(names), C(site) (the inventory host where what speaks to a router runs)
+  * C(rms_set), C(rms_generate): through RMS, and where a log-in is possible proven by one
+  * C(device): at the router itself
+  * C(login): open from an earlier run; a log-in tells which password is in force
 * C(stage): requests for C(ledger) with C(state=staged); empty for devices that are taken up again, with C(state=resumed) and C(resume)
 * C(apply): C(name), C(serial) and what else C(router_password) needs to find the router; never a password
 * C(generate), C(generated_csv): for a batch whose passwords RMS makes
@@ -50,14 +53,14 @@ def batches_of_due(
     generated_csv: str,
 ) -> list[Batch]:
     """C(generated_csv): where the one-time list of a batch goes, with C({number}) for the batch's number."""
-    groups: dict[tuple[str, int, bool], list[Due]] = {}
+    groups: dict[tuple[str, str, int, bool], list[Due]] = {}
     for entry in due:
         kind = _kind(entry.device, generates=entry.device.source.kind == "rms")
         # RMS makes passwords of one length and kind per request.
         length, special = (min(entry.policy.length, 32), entry.policy.special) if kind == "rms_generate" else (0, False)
-        groups.setdefault((kind, length, special), []).append(entry)
+        groups.setdefault((kind, entry.device.site, length, special), []).append(entry)
     batches: list[Batch] = []
-    for (kind, length, special), entries in groups.items():
+    for (kind, _site, length, special), entries in groups.items():
         for part in cut(entries, sizes, first=not batches):
             number = len(batches) + 1
             batch = _batch(number, kind, [entry.device for entry in part], routers)
@@ -72,17 +75,18 @@ def batches_of_due(
 def batches_of_unsettled(unsettled: Sequence[Unsettled], routers: Mapping[str, Mapping[str, t.Any]], sizes: Sizes) -> list[Batch]:
     """Those whose password only RMS knows come first, a batch per list: it must be fetched before it can be tried."""
     lists: dict[str, list[Unsettled]] = {}
-    groups: dict[str, list[Device]] = {}
+    groups: dict[tuple[str, str], list[Device]] = {}
     for entry in unsettled:
         if entry.awaiting:
             lists.setdefault(entry.generated_csv, []).append(entry)
         else:
-            groups.setdefault(_kind(entry.device, generates=False), []).append(entry.device)
+            kind = "login" if entry.device.can_log_in else "rms_set"
+            groups.setdefault((kind, entry.device.site), []).append(entry.device)
     batches: list[Batch] = []
     for path, entries in lists.items():
         batch = _batch(len(batches) + 1, "rms_generate", [entry.device for entry in entries], routers)
         batches.append({**batch, "generate": {"collect": True}, "generated_csv": path})
-    for kind, devices in groups.items():
+    for (kind, _site), devices in groups.items():
         for part in cut(devices, sizes, first=not batches):
             batches.append(_batch(len(batches) + 1, kind, part, routers))
     return batches
@@ -101,12 +105,16 @@ def _batch(number: int, kind: str, devices: Sequence[Device], routers: Mapping[s
         if device.uses_rms:
             request["id"] = routers[device.serial]["id"]
         if device.can_log_in:
-            request.update(host=device.host, username=device.username)
+            request.update(host=device.host, username=device.username, protocol=device.protocol)
+            if device.fingerprint:
+                request["fingerprint"] = device.fingerprint
         apply.append(request)
     return {
         "number": number,
         "kind": kind,
         "names": [device.name for device in devices],
+        "site": devices[0].site,
+        "verify": any(device.via == "rms_then_verify" for device in devices),
         "resume": [{"name": device.name} for device in devices],
         "apply": apply,
         "collect": [{"name": device.name, "identifiers": _identifiers(device, routers)} for device in devices]

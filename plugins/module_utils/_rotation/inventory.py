@@ -5,7 +5,8 @@
 """What the inventory says of a device, read and checked before anything is done with it.
 
 The variables are those of a device in an Ansible inventory: C(device_serial), C(device_host), C(device_username), C(device_via),
-C(device_password_source), C(device_password_policy). All problems of all devices are collected, so that one run shows every one.
+C(device_password_source), C(device_password_policy), C(device_protocol), C(device_fingerprint), C(device_site). All problems of all
+devices are collected, so that one run shows every one.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 WAYS = ("rms", "device", "rms_then_verify")
+PROTOCOLS = ("api", "ssh")
 SOURCE_KINDS = ("generate", "csv", "value", "rms")
 
 # What each kind of source may say besides its kind; the first tuple must be there.
@@ -58,6 +60,12 @@ class Device:
     policy: Mapping[str, object]
     host: str = ""
     username: str = "admin"
+    #: How the router itself is spoken to.
+    protocol: str = "api"
+    #: Pinned certificate or host key of the router, SHA-256.
+    fingerprint: str = ""
+    #: The inventory host on whose network the router is; what speaks to the router runs there.
+    site: str = "localhost"
 
     @property
     def uses_rms(self) -> bool:
@@ -149,13 +157,30 @@ def read_device(name: str, variable: Callable[[str], object], defaults: Defaults
     if via in ("device", "rms_then_verify") and not host:
         reader.problem("device_host", f"is missing; with device_via '{via}' the router itself is asked")
     username = reader.text("device_username", "admin")
+    protocol = reader.text("device_protocol", "api")
+    if protocol not in PROTOCOLS:
+        reader.problem("device_protocol", f"'{protocol}' is none of {', '.join(PROTOCOLS)}")
+    fingerprint = reader.text("device_fingerprint")
+    site = reader.text("device_site", "localhost")
     policy = reader.mapping("device_password_policy", defaults.policy)
     source = _read_source(reader, reader.mapping("device_password_source", defaults.source))
     if via == "device" and source.kind == "rms":
         reader.problem("device_password_source.kind", "'rms' needs device_via 'rms' or 'rms_then_verify'")
     if reader.problems:
         return None, reader.problems
-    return Device(name=name, serial=serial, via=via, source=source, policy=policy, host=host, username=username), []
+    device = Device(
+        name=name,
+        serial=serial,
+        via=via,
+        source=source,
+        policy=policy,
+        host=host,
+        username=username,
+        protocol=protocol,
+        fingerprint=fingerprint,
+        site=site,
+    )
+    return device, []
 
 
 def _read_source(reader: _Reader, source: Mapping[str, object]) -> Source:

@@ -10,6 +10,7 @@ Pure: it is given the inventory's devices, the ledger's records and what RMS kno
 from __future__ import annotations
 
 import datetime
+import math
 import typing as t
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -49,6 +50,8 @@ class Unsettled:
     device: Device
     awaiting: bool
     generated_csv: str
+    #: RMS made its password, which is known now, and does not say whether it is in force: setting it once more settles it.
+    came_to_light: bool
 
 
 @dataclass
@@ -56,9 +59,12 @@ class Plan:
     due: list[Due] = field(default_factory=list)
     unsettled: list[Unsettled] = field(default_factory=list)
     orphaned: list[str] = field(default_factory=list)
-    busy: list[str] = field(default_factory=list)
     missing: list[Device] = field(default_factory=list)
+    offline: list[str] = field(default_factory=list)
+    without_password: list[str] = field(default_factory=list)
     not_due: list[str] = field(default_factory=list)
+    #: Seconds until nothing that a killed run asked for can still reach a due device.
+    fenced_seconds: int = 0
     problems: list[Problem] = field(default_factory=list)
 
 
@@ -87,10 +93,12 @@ def make_plan(
     force: bool,
     now: datetime.datetime,
     open_only: bool = False,
+    again: bool = False,
 ) -> Plan:
     """Decide for every device.
 
     C(open_only): of the due ones only those that an earlier run left open and that cannot be settled in any other way.
+    C(again): of the unsettled devices only those whose password came to light since the first plan of this run.
 
     C(records): the ledger's devices with their secrets, by name. C(routers): what RMS knows, by serial; C(None) when RMS was not asked.
     C(wanted): the password a source of kind csv or value gives, by device name. C(now): timezone-aware.
@@ -109,9 +117,15 @@ def make_plan(
         except PolicyError as error:
             plan.problems += [Problem(device.name, f"device_password_policy.{name}", message) for name, message in error.problems]
             continue
-        _place(plan, device, policy, records.get(device.name, {}), wanted.get(device.name, ""), force, now)
+        # RMS lists a router that it cannot reach: asking for it would only be refused, or, worse, be carried out later.
+        offline = device.uses_rms and router.get("online") is False
+        _place(plan, device, policy, records.get(device.name, {}), wanted.get(device.name, ""), force, now, offline)
     if open_only:
         plan.due = [due for due in plan.due if due.supersede]
+    if again:
+        plan.unsettled = [entry for entry in plan.unsettled if entry.came_to_light]
+    fences = [str(records[due.device.name]["fence_until"]) for due in plan.due if records.get(due.device.name, {}).get("fence_until")]
+    plan.fenced_seconds = max((math.ceil((parse_time(fence) - now).total_seconds()) + 1 for fence in fences), default=0)
     return plan
 
 
@@ -123,6 +137,7 @@ def _place(
     wanted: str,
     force: bool,
     now: datetime.datetime,
+    offline: bool,
 ) -> None:
     former = [slot["password"] for slot in (record.get("current"), *record.get("previous", ())) if slot and slot.get("password")]
     current = record.get("current") or {}
@@ -136,16 +151,25 @@ def _place(
     supersede = ""
     if staged:
         supersede = _why_superseded(device, staged)
+        if not supersede and offline and not device.can_log_in:
+            plan.offline.append(device.name)
+            return
         if not supersede:
-            plan.unsettled.append(
-                Unsettled(device, awaiting=bool(staged.get("awaiting")), generated_csv=str(staged.get("generated_csv") or ""))
-            )
+            awaiting = bool(staged.get("awaiting"))
+            came_to_light = not awaiting and staged.get("last_reason") == "unconfirmed"
+            plan.unsettled.append(Unsettled(device, awaiting, str(staged.get("generated_csv") or ""), came_to_light))
             return
     reasons = dict(_due_reasons(device, policy, current, record, wanted, force, now))
     if supersede:
         reasons = {supersede: "the staged password cannot be settled and RMS needs no old password to set a new one", **reasons}
     if not reasons:
         plan.not_due.append(device.name)
+        return
+    if offline:
+        plan.offline.append(device.name)
+        return
+    if not device.uses_rms and not current.get("password"):
+        plan.without_password.append(device.name)
         return
     plan.due.append(Due(device, tuple(reasons), tuple(reasons.values()), policy, password=wanted, supersede=bool(supersede)))
 

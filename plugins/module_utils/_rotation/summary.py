@@ -17,6 +17,8 @@ _STATE = {
     "kept": "unknown; the old or the staged password is in force, the ledger keeps both",
     "orphaned": "orphaned; no password is known to work, the ledger keeps all of them",
     "missing": "failed; RMS does not know this serial, nothing was sent",
+    "not_asked": "failed; nothing was sent and the old password is in force",
+    "fenced": "unknown; a request of a run that was killed may still reach it, so no new password is set yet",
     "busy": "left to another run, which holds it at this moment",
     "lost_lease": "unknown; another run took it over and settles it",
     "already_staged": "left alone; an earlier rotation of it is not settled",
@@ -38,6 +40,8 @@ _ADVICE = {
     "list_incomplete": "RMS's one-time list broke off before it; run the reconcile playbook, which sets a new password.",
     "list_missing": "RMS's one-time list does not name it; run the reconcile playbook, which sets a new password.",
     "not_sent": "Nothing was sent to it; it is tried again on the next run.",
+    "no_current_password": "The ledger does not know its present password; import it with keyturn.devices.ledger (state=imported).",
+    "old_password_in_force": "A log-in proved the old password, whatever was said before. It is tried again on the next run.",
     "ledger_unavailable": "The staged password is in the ledger. Bring the ledger back, then run the reconcile playbook.",
 }
 _ADVICE_BY_STATUS = {
@@ -53,7 +57,8 @@ def announce(plan: Mapping[str, t.Any], limit: int, everyone: bool) -> list[str]
     due = plan["due"]
     text = [
         f"{len(due)} of {plan['devices']} routers are due, {plan['not_due']} need nothing, "
-        f"{len(plan['unsettled'])} are open from an earlier run, {len(plan['orphaned'])} are orphaned, {len(plan['missing'])} not in RMS"
+        f"{len(plan['unsettled'])} are open from an earlier run, {len(plan['orphaned'])} are orphaned, "
+        f"{len(plan['offline'])} are offline, {len(plan['missing'])} are not in RMS"
     ]
     if everyone or len(due) <= limit:
         text += [
@@ -62,6 +67,8 @@ def announce(plan: Mapping[str, t.Any], limit: int, everyone: bool) -> list[str]
         ]
         text += [f"{name}: open from an earlier run; it is settled first" for name in plan["unsettled"]]
     text += [f"{name}: orphaned. {_LOOK_AT_IT}" for name in plan["orphaned"]]
+    text += [f"{name}: RMS says that it is offline. {_ADVICE['offline']}" for name in plan["offline"]]
+    text += [f"{name}: {_ADVICE['no_current_password']}" for name in plan["without_password"]]
     text += [f"{name}: RMS does not know its serial. {_ADVICE['not_found']}" for name in plan["missing"]]
     return text
 
@@ -74,6 +81,10 @@ def summarise(plan: Mapping[str, t.Any], run: Mapping[str, t.Any], limit: int, r
     last = {result["name"]: result for result in run.get("results") or ()}
     for name in plan["missing"]:
         last[name] = {"name": name, "result": "missing", "reason": "not_found", "message": ""}
+    for name in plan["without_password"]:
+        last[name] = {"name": name, "result": "not_asked", "reason": "no_current_password", "message": ""}
+    for name in plan["offline"]:
+        last.setdefault(name, {"name": name, "result": "not_asked", "reason": "offline", "message": "RMS lists it as offline"})
     for name in plan["orphaned"]:
         last.setdefault(name, {"name": name, "result": "orphaned", "reason": "", "message": ""})
     devices = [_told(last[name]) for name in sorted(last)]

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from ansible_collections.keyturn.devices.plugins.module_utils._rotation.account import (
     Settings,
     account,
+    log_ins_for_routers,
     outcomes_for_ledger,
     requests_for_routers,
 )
@@ -18,6 +21,7 @@ from ansible_collections.keyturn.devices.plugins.module_utils._rotation.summary 
 
 SETTINGS = Settings(failure_limit_percent=20, summary_limit=100, devices=4)
 BATCH: dict[str, Any] = {
+    "kind": "rms_set",
     "names": ["a", "b", "c"],
     "stage": [{"name": "a"}],
     "generate": None,
@@ -29,7 +33,17 @@ TAKEN = {
 
 
 def plan(**more: Any) -> dict[str, Any]:
-    return {"due": [{"name": name} for name in "abc"], "devices": 4, "not_due": 1, "unsettled": [], "orphaned": [], "missing": [], **more}
+    return {
+        "due": [{"name": name} for name in "abc"],
+        "devices": 4,
+        "not_due": 1,
+        "unsettled": [],
+        "orphaned": [],
+        "missing": [],
+        "offline": [],
+        "without_password": [],
+        **more,
+    }
 
 
 def test_a_router_that_another_run_holds_is_never_asked() -> None:
@@ -123,3 +137,67 @@ def test_who_is_due_is_named_in_check_mode_however_many() -> None:
     due = [{"name": name, "reasons": ["too_old"], "details": ["91 days old"], "source": "generate"} for name in "abc"]
     assert any(line.startswith("c: due (too_old): 91 days old") for line in announce(plan(due=due), 1, everyone=True))
     assert not any(line.startswith("c: due") for line in announce(plan(due=due), 1, everyone=False))
+
+
+DEVICE_BATCH: dict[str, Any] = {
+    "kind": "device",
+    "names": ["a", "b"],
+    "stage": [{"name": "a"}],
+    "generate": None,
+    "apply": [{"name": name, "serial": name.upper(), "via": "device", "host": f"{name}.example", "username": "admin"} for name in "ab"],
+}
+
+
+def test_a_router_that_is_asked_itself_gets_both_passwords_and_rms_never_its_address() -> None:
+    assert requests_for_routers(DEVICE_BATCH, TAKEN, {"a": "na", "b": "nb"}, {"a": "oa", "b": ""}) == [
+        {"serial": "A", "host": "a.example", "username": "admin", "password": "na", "current_password": "oa"},
+        {"serial": "B", "host": "b.example", "username": "admin", "password": "nb"},
+    ]
+    both = {**DEVICE_BATCH, "apply": [{**DEVICE_BATCH["apply"][0], "id": 7}]}
+    assert requests_for_routers(both, TAKEN, {"a": "na"}) == [{"serial": "A", "id": 7, "password": "na"}]
+
+
+def test_the_staged_password_is_tried_first_and_never_where_rms_says_that_the_router_kept_its_own() -> None:
+    applied = {"devices": [{"serial": "A", "status": "changed"}, {"serial": "B", "status": "failed"}]}
+    assert log_ins_for_routers(DEVICE_BATCH, TAKEN, {"a": "na", "b": "nb"}, {"a": "oa", "b": "ob"}, applied) == [
+        {
+            "serial": "A",
+            "host": "a.example",
+            "username": "admin",
+            "candidates": [{"name": "staged", "password": "na"}, {"name": "current", "password": "oa"}],
+        }
+    ]
+
+
+@pytest.mark.parametrize(
+    ("said", "logged_in", "expected"),
+    [
+        ({"status": "changed", "reason": ""}, None, {"outcome": "changed", "proof": "vendor"}),
+        ({"status": "changed", "reason": ""}, {"live": "staged"}, {"outcome": "changed", "proof": "login", "live": "staged"}),
+        ({"status": "changed", "reason": ""}, {"live": "current"}, {"outcome": "changed", "proof": "login", "live": "current"}),
+        ({"status": "changed", "reason": ""}, {"live": "neither"}, {"outcome": "changed", "proof": "login", "live": "neither"}),
+        ({"status": "changed", "reason": ""}, {"live": None, "reason": "timeout"}, {"outcome": "changed", "proof": "vendor"}),
+        ({"status": "unknown", "reason": "timeout"}, {"live": "staged"}, {"outcome": "unknown", "proof": "login", "live": "staged"}),
+        (None, {"live": None, "reason": "offline"}, {"outcome": "unknown", "proof": "none"}),
+    ],
+)
+def test_a_log_in_goes_before_the_word_of_rms_and_silence_leaves_it_standing(
+    said: dict[str, Any] | None, logged_in: dict[str, Any] | None, expected: dict[str, str]
+) -> None:
+    applied = {"devices": [{"serial": "A", **said}]} if said else {}
+    proven = {"devices": [{"serial": "A", **logged_in}]} if logged_in else {}
+    outcome = outcomes_for_ledger({**BATCH, "apply": BATCH["apply"][:1]}, TAKEN, applied, proven)[0]
+    assert {name: value for name, value in outcome.items() if name not in ("name", "reason")} == expected
+
+
+@pytest.mark.parametrize(("live", "expected"), [("new", "staged"), ("current", "current"), ("neither", "neither")])
+def test_what_a_router_proved_while_it_was_changed_is_told_to_the_ledger(live: str, expected: str) -> None:
+    applied = {"devices": [{"serial": "A", "status": "failed", "reason": "unauthorized", "live": live}]}
+    outcome = outcomes_for_ledger({**DEVICE_BATCH, "apply": DEVICE_BATCH["apply"][:1]}, TAKEN, applied)[0]
+    assert (outcome["live"], outcome["proof"]) == (expected, "login")
+
+
+def test_through_rms_only_what_no_log_in_settled_is_asked_again() -> None:
+    batch = {**BATCH, "apply": [{**entry, "host": "h", "username": "admin"} for entry in BATCH["apply"]]}
+    proven = {"devices": [{"serial": "A", "live": "current"}, {"serial": "B", "live": None}]}
+    assert requests_for_routers(batch, TAKEN, {"a": "na", "b": "nb"}, None, proven) == [{"serial": "B", "id": 1, "password": "nb"}]
