@@ -78,7 +78,7 @@ options:
         type: str
       policy:
         description:
-          - The policy to generate by, such as V({length: 20, special: true}). A given password must meet it too.
+          - "The policy to generate by, such as V({length: 20, special: true}). A given password must meet it too."
         type: dict
       product:
         description: A product whose own rule counts besides O(devices[].policy).
@@ -146,6 +146,12 @@ options:
   generated_csv:
     description: For O(state=collected), the one-time list.
     type: path
+  list_complete:
+    description:
+      - Whether O(generated_csv) is known to have come to its end, as RV(keyturn.devices.router_password#module:list_complete) tells. Otherwise a
+        last line without an end may be cut off, and is not taken.
+    type: bool
+    default: false
   path:
     description:
       - For O(state=exported), the file to write.
@@ -353,7 +359,7 @@ def settle(ledger: Ledger, run: Run, options: Mapping[str, Any]) -> Sequence[Res
 
 
 def collect(ledger: Ledger, run: Run, options: Mapping[str, Any], redactor: Redactor) -> Sequence[Result]:
-    passwords, missing = collected_passwords(options["devices"], options["generated_csv"], redactor)
+    passwords, missing = collected_passwords(options["devices"], options["generated_csv"], options["list_complete"], redactor)
     results = {result.name: result for result in ledger.collect(run, passwords)}
     results.update((name, Result(name, "not_in_list")) for name in missing)
     return [results[device["name"]] for device in options["devices"]]
@@ -438,6 +444,7 @@ def main() -> None:
                 "lease_seconds": {"type": "int", "default": 900},
                 "max_attempts": {"type": "int", "default": 5},
                 "generated_csv": {"type": "path"},
+                "list_complete": {"type": "bool", "default": False},
                 "path": {"type": "path"},
                 "slots": {"type": "list", "elements": "str", "choices": list(SLOTS), "default": ["current"]},
                 "overwrite": {"type": "bool", "default": False},

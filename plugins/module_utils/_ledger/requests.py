@@ -107,18 +107,18 @@ def _given(password: str, policy: PasswordPolicy | None) -> Callable[[list[str]]
     return make
 
 
-def collected_passwords(entries: Sequence[Entry], generated_csv: str | None, redactor: Redactor) -> tuple[dict[str, str], list[str]]:
+def collected_passwords(entries: Sequence[Entry], generated_csv: str | None, complete: bool, redactor: Redactor) -> tuple[dict[str, str], list[str]]:
     """The passwords to collect, by device name, and the names of those that the list does not hold.
 
-    From the entries themselves, or from the one-time list, found there by C(identifiers): serial, MAC address, name.
+    From the entries themselves, or from the one-time list, found there by C(identifiers): serial, MAC address, name. C(complete): the list
+    is known to have come to its end; otherwise a last line without an end may be cut, and is not taken.
     """
     given = {entry["name"]: entry["password"] for entry in entries if entry.get("password")}
     wanted = {entry["name"]: entry.get("identifiers") or [entry.get("serial") or ""] for entry in entries if not entry.get("password")}
     if wanted and not generated_csv:
         raise LedgerError("input", "To collect passwords give generated_csv, or the password of every device.")
     if wanted and generated_csv:
-        # Whoever fetched the list ends its last line; one without an end may be cut.
-        read = read_one_time_list(_content(generated_csv), wanted, complete=False)
+        read = read_one_time_list(_content(generated_csv), wanted, complete=complete)
         given.update(read.passwords)
     redactor.add(*given.values())
     return given, [name for name in wanted if name not in given]
