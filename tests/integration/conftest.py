@@ -6,7 +6,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
+from support.postgresql import PostgresqlServer
 
 from integration.cores import Core, cores
 
@@ -24,3 +27,13 @@ def core(request: pytest.FixtureRequest) -> Core:
 def newest_core() -> Core:
     """The newest ansible-core only: for what does not depend on the release."""
     return CORES[0]
+
+
+@pytest.fixture
+def postgresql_url() -> Iterator[str]:
+    """An empty database of a PostgreSQL server of its own."""
+    server = PostgresqlServer()
+    try:
+        yield server.new_database()
+    finally:
+        server.close()
