@@ -14,27 +14,29 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from simulators.rms import RmsSimulator
-
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.holder import Run
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.store import ImportRow, Ledger
 from integration.cores import Core
+from simulators.rms import RmsSimulator
 
 PASSPHRASE = "passphrase of the integration tests"
 CHANGING = ("/devices/passwords/set", "/devices/passwords/generate", "/devices/passwords/upload")
 
 
-@dataclass
-class Site:
-    """C(hosts): inventory variables per router; C(serials): which router is meant. Both may be changed before a run."""
+@dataclass(kw_only=True)
+class Place:
+    """C(hosts): inventory variables per router; C(serials): which router is meant. Both may be changed before a run.
+
+    C(sites): inventory variables of hosts at a site, which are no routers.
+    """
 
     folder: Path
     core: Core
-    rms: RmsSimulator
     ledger_url: str
     hosts: dict[str, dict[str, Any]]
     serials: dict[str, str]
     group_vars: dict[str, Any] = field(default_factory=dict)
+    sites: dict[str, dict[str, Any]] = field(default_factory=dict)
     env: dict[str, str] = field(default_factory=dict)
 
     def run(self, playbook: str, *arguments: str, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
@@ -44,23 +46,18 @@ class Site:
 
     def command(self, playbook: str, *arguments: str) -> list[str]:
         inventory = self.folder / "inventory.json"
-        inventory.write_text(json.dumps({"routers": {"hosts": self.hosts, "vars": self.group_vars}}))
+        groups = {"routers": {"hosts": self.hosts, "vars": self.group_vars}, "site_hosts": {"hosts": self.sites}}
+        inventory.write_text(json.dumps(groups))
         name = playbook if playbook.endswith(".yml") else f"keyturn.devices.{playbook}"
         return [str(self.core.bin / "ansible-playbook"), name, "-i", str(inventory), *arguments]
 
     def environment(self) -> dict[str, str]:
         settings = {
-            "RMS_URL": self.rms.url,
-            "RMS_TOKEN": self.rms.token,
             "KEYTURN_LEDGER_URL": self.ledger_url,
             "KEYTURN_LEDGER_PASSPHRASE": PASSPHRASE,
             "HOME": str(self.folder / "home"),
         }
         return {**settings, **self.env}
-
-    def set_fates(self, **fates: str) -> None:
-        """By inventory name."""
-        self.rms.set(fates={self.serials[name.replace("_", "-")]: fate for name, fate in fates.items()})
 
     def ledger(self) -> Ledger:
         return Ledger.open(self.ledger_url, PASSPHRASE)
@@ -69,16 +66,33 @@ class Site:
         with self.ledger() as ledger:
             return ledger.devices(include_secrets=True)
 
+    def real_passwords(self) -> dict[str, str]:
+        """By serial: the password each router takes at this moment."""
+        raise NotImplementedError
+
     def import_real_passwords(self) -> None:
         """The ledger knows the password each router has now."""
-        real = self.rms.passwords()
+        real = self.real_passwords()
         with self.ledger() as ledger:
             ledger.import_passwords([ImportRow(name, real[serial], serial) for name, serial in self.serials.items()], Run("import"))
 
     def lost(self) -> list[str]:
         """Routers that do not open with what the ledger calls their current password."""
-        real, records = self.rms.passwords(), self.records()
+        real, records = self.real_passwords(), self.records()
         return [name for name, serial in self.serials.items() if ((records.get(name) or {}).get("current") or {}).get("password") != real[serial]]
+
+
+@dataclass(kw_only=True)
+class Site(Place):
+    """Routers behind RMS."""
+
+    rms: RmsSimulator
+
+    def environment(self) -> dict[str, str]:
+        return {"RMS_URL": self.rms.url, "RMS_TOKEN": self.rms.token, **super().environment()}
+
+    def real_passwords(self) -> dict[str, str]:
+        return self.rms.passwords()
 
     def changing_requests(self) -> list[dict[str, Any]]:
         return [entry for entry in self.rms.log() if entry["method"] == "POST" and entry["path"].endswith(CHANGING)]
