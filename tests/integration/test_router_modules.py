@@ -13,6 +13,7 @@ import pytest
 
 from integration.canaries import found_below, found_in
 from integration.cores import CHECKOUT, Core
+from integration.plays import play, secret
 from simulators.rms import RmsSimulator
 
 PLAIN = "Vexing-42-Harbour"
@@ -80,41 +81,6 @@ def collections(tmp_path: Path) -> str:
     modules.mkdir(parents=True)
     (modules / "ends.py").write_text(MODULE.format(made=MADE))
     return f"{CHECKOUT / '.cache' / 'collections'}:{tmp_path / 'more'}"
-
-
-def play(core: Core, folder: Path, tasks: list[dict[str, object]], **env: str) -> tuple[str, Path]:
-    """What a play of these tasks printed at -vvvv, and the folder with its log and whatever it left."""
-    run = folder / "run"
-    (run / "tmp").mkdir(parents=True)
-    # The playbook names its secrets by a file, so that their own lines are not what is found.
-    playbook = folder / "play.json"
-    playbook.write_text(json.dumps([{"hosts": "localhost", "gather_facts": False, "tasks": tasks}]))
-    done = core.run(
-        "ansible-playbook",
-        playbook,
-        "-i",
-        "localhost,",
-        "-c",
-        "local",
-        "-e",
-        f"ansible_python_interpreter={core.bin / 'python'}",
-        "-vvvv",
-        cwd=run,
-        env={
-            "ANSIBLE_LOG_PATH": str(run / "ansible.log"),
-            "ANSIBLE_LOCAL_TEMP": str(run / "tmp"),
-            "ANSIBLE_REMOTE_TEMP": str(run / "tmp"),
-            "ANSIBLE_DISPLAY_TRACEBACK": "always",
-            **env,
-        },
-    )
-    return done.stdout, run
-
-
-def secret(folder: Path, name: str, value: str) -> str:
-    """A template that reads the secret from a file of its own."""
-    (folder / name).write_text(value)
-    return f"{{{{ lookup('ansible.builtin.file', '{folder / name}') }}}}"
 
 
 @pytest.mark.parametrize("way", ["ends well", "foreseen", "unforeseen", "chained", "group"])
