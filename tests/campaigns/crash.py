@@ -6,9 +6,9 @@
 
     PYTHONPATH=tests python -m campaigns.crash --kills 200
 
-Each round takes its own few routers with mixed fates and sources, starts `rotate_routers`, kills its whole process group with SIGKILL at a random
-moment, sometimes kills the `reconcile` after it too, then lets `reconcile` run to its end with every router back on line. A round is good when
-the ledger's current password of each of its routers is the one that the router takes.
+Each round takes its own few routers with mixed fates and sources, starts `rotate_routers` and kills its whole process group with SIGKILL at a random
+moment. After a few rounds `reconcile` is started, every other time killed too, and let run to its end with every router back on line. A round is
+good when the ledger's current password of each of its routers is the one that the router takes.
 """
 
 from __future__ import annotations
@@ -34,11 +34,12 @@ PASSPHRASE = "a passphrase for the campaign"
 # What becomes of the routers of a round while its rotation runs, and where their passwords come from.
 FATES = ("ok", "slow", "goes_silent_after_change", "rejected_by_policy", "ok", "slow")
 SOURCES = ("generate", "value", "csv", "generate", "rms", "rms")
+KILLS_PER_RECONCILE = 5
 SETTINGS = (
     "-e",
     "force=true",
     "-e",
-    "router_rotation_deadline=4",
+    "router_rotation_deadline=3",
     "-e",
     "router_rotation_batch_size=6",
     "-e",
@@ -129,22 +130,27 @@ class Campaign:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
 
-    def round(self, number: int, longest: float, score: Score) -> None:
-        hosts = self.rounds[number]
-        log = self.folder / f"round-{number}.log"
-        self.rms.set(fates={self.names[name]: fate for name, fate in zip(hosts, FATES, strict=True)})
-        moment = self.random.uniform(0.3, longest)
-        self.kill_at(self.start("rotate_routers", hosts, log, *SETTINGS), moment)
-        score.in_doubt += self.has_open(hosts)
-        if self.random.random() < 0.3:
-            self.kill_at(self.start("reconcile", hosts, log, *SETTINGS[2:]), self.random.uniform(0.3, longest))
-        self.rms.set(fates={self.names[name]: "ok" for name in hosts})
-        code = self.start("reconcile", hosts, log, *SETTINGS[2:]).wait(120)
-        score.rounds += 1
-        score.killed_at.append(moment)
-        lost = self.lost(hosts)
-        score.good += not lost
-        score.lost += [f"round {number} (killed at {moment:.2f} s, reconcile ended with {code}): {name}" for name in lost]
+    def round(self, numbers: Sequence[int], longest: float, score: Score) -> None:
+        """Kill one rotation after the other, each with its own routers; then one reconcile has to settle them all."""
+        everybody = [name for number in numbers for name in self.rounds[number]]
+        log = self.folder / f"round-{numbers[0]}.log"
+        moments = {}
+        for number in numbers:
+            hosts = self.rounds[number]
+            self.rms.set(fates={self.names[name]: fate for name, fate in zip(hosts, FATES, strict=True)})
+            moments[number] = self.random.uniform(0.3, longest)
+            self.kill_at(self.start("rotate_routers", hosts, log, *SETTINGS), moments[number])
+            score.in_doubt += self.has_open(hosts)
+        if self.random.random() < 0.5:
+            self.kill_at(self.start("reconcile", everybody, log, *SETTINGS[2:]), self.random.uniform(0.3, longest))
+        self.rms.set(fates={self.names[name]: "ok" for name in everybody})
+        code = self.start("reconcile", everybody, log, *SETTINGS[2:]).wait(300)
+        for number in numbers:
+            lost = self.lost(self.rounds[number])
+            score.rounds += 1
+            score.killed_at.append(moments[number])
+            score.good += not lost
+            score.lost += [f"round {number} (killed at {moments[number]:.2f} s, reconcile ended with {code}): {name}" for name in lost]
 
     def lost(self, hosts: Sequence[str]) -> list[str]:
         real = self.rms.passwords()
@@ -171,12 +177,12 @@ class Campaign:
 def run(kills: int, seed: int, folder: Path, ansible_bin: Path | None = None, show: bool = False) -> Score:
     """The campaign. Logs of its rounds stay in the folder."""
     score = Score()
-    with RmsSimulator(routers=(kills + 1) * len(FATES), seed=seed, device_seconds=0.3, device_jitter_seconds=0.8, slow_seconds=1.0) as rms:
+    with RmsSimulator(routers=(kills + 1) * len(FATES), seed=seed, device_seconds=0.2, device_jitter_seconds=0.4, slow_seconds=0.8) as rms:
         campaign = Campaign(folder, rms, kills + 1, seed, ansible_bin or Path(sys.executable).parent)
         campaign.prepare()
         longest = campaign.duration()
-        for number in range(kills):
-            campaign.round(number, longest, score)
+        for start in range(0, kills, KILLS_PER_RECONCILE):
+            campaign.round(range(start, min(start + KILLS_PER_RECONCILE, kills)), longest, score)
             if show:
                 print(
                     f"{score.good} of {score.rounds} rounds good, {score.in_doubt} left in doubt by the kill (between 0.3 and {longest:.1f} s)",
