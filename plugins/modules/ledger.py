@@ -148,8 +148,9 @@ options:
     type: path
   list_complete:
     description:
-      - Whether O(generated_csv) is known to have come to its end, as RV(keyturn.devices.router_password#module:list_complete) tells. Otherwise a
-        last line without an end may be cut off, and is not taken.
+      - Whether O(generated_csv) is known to have come to its end, as
+        RV(keyturn.devices.router_password#module:list_complete) tells. Otherwise a last line without an end may be cut off, and is not
+        taken.
     type: bool
     default: false
   path:

@@ -19,8 +19,7 @@ from ansible_collections.keyturn.devices.plugins.module_utils._ledger.errors imp
 
 try:
     import sqlalchemy as sa
-    import sqlalchemy.exc
-    import sqlalchemy.pool
+    from sqlalchemy import event, exc, pool
 except ImportError:
     pass  # schema.HAS_SQLALCHEMY tells
 
@@ -73,13 +72,13 @@ class Database:
         self.is_postgresql = False
         if url is None:
             self.label = "an empty ledger in memory"
-            self.engine = self._sqlite_engine(sa.URL.create("sqlite"), poolclass=sa.pool.StaticPool)
+            self.engine = self._sqlite_engine(sa.URL.create("sqlite"), poolclass=pool.StaticPool)
             return
         parsed = _parsed(url)
         if parsed.get_backend_name() == "sqlite":
             self.path = os.path.abspath(os.path.expanduser(str(parsed.database)))
             self.label = f"the ledger file {self.path}"
-            self.engine = self._sqlite_engine(sa.URL.create("sqlite", database=self.path), poolclass=sa.pool.NullPool)
+            self.engine = self._sqlite_engine(sa.URL.create("sqlite", database=self.path), poolclass=pool.NullPool)
         else:
             self.is_postgresql = True
             self.label = f"the ledger in database {parsed.database or ''} on {parsed.host or 'the local socket'}"
@@ -160,7 +159,7 @@ class Database:
                         )
                         connection.exec_driver_sql(f"SELECT {settings}")
                     yield connection
-        except sa.exc.SQLAlchemyError as error:
+        except exc.SQLAlchemyError as error:
             failure = self._understood(error)
         if failure:
             raise failure from None  # Of what it grew out of nothing is shown: that quotes SQL.
@@ -173,10 +172,10 @@ class Database:
             return float(connection.exec_driver_sql("SELECT extract(epoch FROM clock_timestamp())").scalar_one())
         return time.time()
 
-    def _sqlite_engine(self, url: URL, poolclass: type[sa.pool.Pool]) -> Engine:
+    def _sqlite_engine(self, url: URL, poolclass: type[pool.Pool]) -> Engine:
         engine = sa.create_engine(url, hide_parameters=True, poolclass=poolclass, connect_args={"timeout": LOCK_TIMEOUT})
 
-        @sa.event.listens_for(engine, "connect")
+        @event.listens_for(engine, "connect")
         def prepare(connection: Any, _record: object) -> None:
             connection.isolation_level = None  # The driver's own idea of when to begin is switched off; ours is below.
             cursor = connection.cursor()
@@ -185,7 +184,7 @@ class Database:
                 cursor.execute(f"PRAGMA {pragma}")
             cursor.close()
 
-        @sa.event.listens_for(engine, "begin")
+        @event.listens_for(engine, "begin")
         def begin(connection: Connection) -> None:
             # IMMEDIATE: of two writers the second waits here, instead of failing in the middle.
             connection.exec_driver_sql("BEGIN IMMEDIATE" if connection.get_execution_options().get(_WRITES) else "BEGIN")
@@ -198,20 +197,20 @@ class Database:
             return sa.create_engine(
                 url,
                 hide_parameters=True,
-                poolclass=sa.pool.NullPool,
+                poolclass=pool.NullPool,
                 connect_args={"connect_timeout": CONNECT_TIMEOUT, "application_name": "keyturn.devices"},
             )
         except ImportError:
             failure = LedgerError("library", "A ledger on PostgreSQL needs the Python library psycopg: pip install 'psycopg[binary]'.")
         raise failure
 
-    def _understood(self, error: sa.exc.SQLAlchemyError) -> LedgerError:
+    def _understood(self, error: exc.SQLAlchemyError) -> LedgerError:
         origin = getattr(error, "orig", None)
         state = getattr(origin, "sqlstate", None) or ""
         reason = "database"
         if self.is_postgresql:
             reason = next((name for name, states in _POSTGRESQL_ERRORS if states.fullmatch(state)), reason)
-            if reason == "database" and not state and isinstance(error, sa.exc.OperationalError):
+            if reason == "database" and not state and isinstance(error, exc.OperationalError):
                 # libpq gives no SQLSTATE to what goes wrong before the server speaks; only its text tells a refusal.
                 refusals = ("authentication failed", "does not exist", "no pg_hba.conf entry", "no password supplied")
                 reason = "refused" if any(part in str(origin) for part in refusals) else "unreachable"
@@ -237,7 +236,7 @@ def absolute_url(url: str, folder: str) -> str:
 def _parsed(url: str) -> URL:
     try:
         parsed = sa.make_url(url)
-    except (sa.exc.ArgumentError, ValueError):
+    except (exc.ArgumentError, ValueError):
         parsed = None
     if parsed is None:  # Raised out here, because the caught error quotes the URL.
         raise LedgerError("invalid_url", "ledger_url must be a URL such as sqlite:///path or postgresql+psycopg://user@host/database.")

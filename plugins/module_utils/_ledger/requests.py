@@ -107,7 +107,9 @@ def _given(password: str, policy: PasswordPolicy | None) -> Callable[[list[str]]
     return make
 
 
-def collected_passwords(entries: Sequence[Entry], generated_csv: str | None, complete: bool, redactor: Redactor) -> tuple[dict[str, str], list[str]]:
+def collected_passwords(
+    entries: Sequence[Entry], generated_csv: str | None, complete: bool, redactor: Redactor
+) -> tuple[dict[str, str], list[str]]:
     """The passwords to collect, by device name, and the names of those that the list does not hold.
 
     From the entries themselves, or from the one-time list, found there by C(identifiers): serial, MAC address, name. C(complete): the list
@@ -129,8 +131,8 @@ def _content(path: str) -> bytes:
         with open(path, "rb") as file:
             return file.read()
     except OSError as error:
-        failure = LedgerError("file", f"The one-time list {path} cannot be read: {error.strerror}.")
-    raise failure
+        # Its context names the file and nothing of its content.
+        raise LedgerError("file", f"The one-time list {path} cannot be read: {error.strerror}.") from None
 
 
 def import_rows(entries: Sequence[Entry]) -> list[ImportRow]:

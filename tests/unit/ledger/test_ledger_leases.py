@@ -131,7 +131,9 @@ def test_a_system_that_does_not_say_gives_no_identity(monkeypatch: pytest.Monkey
     assert runner_identity() == ""
 
 
-def test_after_a_takeover_nothing_new_is_staged_while_a_request_of_the_dead_run_may_still_be_on_its_way(ledger: Ledger, clock: Clock) -> None:
+def test_after_a_takeover_nothing_new_is_staged_while_a_request_of_the_dead_run_may_still_be_on_its_way(
+    ledger: Ledger, clock: Clock
+) -> None:
     committed(ledger, "r1", "old")
     staged(ledger, Run("killed", dead_holder()), {"r1": "in flight"})
     clock.advance(100)
