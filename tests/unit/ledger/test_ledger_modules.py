@@ -396,3 +396,12 @@ def test_an_unforeseen_error_shows_no_secret(module: Module, monkeypatch: pytest
     monkeypatch.setattr(opening, "create", broken)
     monkeypatch.setattr(store, "create", broken)
     assert module("imported", {"name": "r1", "password": "canary-one"})["failed"] is True
+
+
+def test_the_last_line_of_a_list_that_is_known_to_be_whole_counts(module: Module, tmp_path: Path) -> None:
+    path = tmp_path / "list.csv"
+    path.write_text("serial,password\n0011,canary-One-1")
+    module("staged", {"name": "r1", "source": "rms", "generated_csv": str(path)})
+    device = {"name": "r1", "identifiers": ["0011"]}
+    assert statuses(module("collected", device, generated_csv=str(path))) == {"r1": "not_in_list"}
+    assert statuses(module("collected", device, generated_csv=str(path), list_complete=True)) == {"r1": "collected"}
