@@ -166,8 +166,8 @@ options:
     default: 300
   run_holder:
     description:
-      - The process that ends with the run, as M(keyturn.devices.rotation_plan) tells it. With O(via=rms), nothing more is sent once that
-        process is gone, because another run may have taken over by then. A process on another host counts as alive.
+      - The process that ends with the run, as M(keyturn.devices.rotation_plan) tells it. No password is changed once that process is gone,
+        because another run may have taken over by then. A process on another host counts as alive.
     type: str
   on_device_failure:
     description:
