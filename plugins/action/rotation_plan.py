@@ -229,4 +229,5 @@ def _has_template(value: object) -> bool:
 
 def _first_line(error: Exception) -> str:
     """What a lookup or a template says of itself, without the excerpt of the inventory that may follow."""
-    return to_text(error).strip().splitlines()[0][:300]
+    text: str = to_text(error)
+    return text.strip().splitlines()[0][:300]

@@ -119,9 +119,8 @@ class _Change:
             outcome = self._enter() or self._check()
             if outcome is not None:
                 return outcome
-            assert self.current is not None
             self._require_run()
-            changed = self.way.change(self.current, self.new)
+            changed = self.way.change(self._opened_by, self.new)
         except Unclear as fault:
             return self._find_out("changed", fault)
         except RouterFault as fault:
@@ -130,6 +129,13 @@ class _Change:
         if changed:
             return self._find_out("changed", RouterFault("new_password_refused", "the router took the new password and then refused it"))
         return self._find_out("unchanged", RouterFault("protocol", "the router says that it has this password already, and refuses it"))
+
+    @property
+    def _opened_by(self) -> str:
+        """The current password, after it opened the router: no change is asked for before."""
+        if self.current is None:
+            raise AssertionError("nothing opened the router")
+        return self.current
 
     def _require_run(self) -> None:
         if not self.may_change():
@@ -161,14 +167,13 @@ class _Change:
 
     def _find_out(self, wanted: str, fault: RouterFault) -> Outcome:
         """After the change was asked for: which password is in force? C(wanted): the status when it is the new one."""
-        assert self.current is not None
         try:
             if self.logins.opens(self.new, patient=True):
                 if wanted == "unchanged":
                     return Outcome(wanted, "same_password", "The router has this password already.", "new")
                 return Outcome(wanted, "", "The new password was proven by a log-in.", "new")
-            if self.logins.opens(self.current, patient=True):
-                self.way.restore(self.current)
+            if self.logins.opens(self._opened_by, patient=True):
+                self.way.restore(self._opened_by)
                 return Outcome("failed", fault.reason, f"{sentence(fault.message)} The old password is still in force.", "current")
         except RouterFault as silence:
             reason = "locked_out" if silence.reason == "locked_out" else fault.reason if self.logins.wrong else "timeout"

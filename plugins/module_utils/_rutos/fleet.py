@@ -46,7 +46,7 @@ def at_once(
             begun.add(number)
             results[number] = work(items[number])
 
-    threads = [threading.Thread(target=serve, daemon=True) for _ in range(min(parallel, len(items)))]
+    threads = [threading.Thread(target=serve, daemon=True) for _unused in range(min(parallel, len(items)))]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -24,9 +24,12 @@ class SwitchError(ValueError):
 def switch(default: Any, grade: str, text: str, choices: Sequence[str] = ()) -> Any:
     """A dataclass field. C(grade) is how we know the behaviour: D documented, O observed, A assumed, or "test" for a means of testing."""
     metadata = {"grade": grade, "text": text, "choices": tuple(choices)}
+    # The caller's class is the dataclass.
     if isinstance(default, (list, dict)):
-        return dataclasses.field(default_factory=lambda: json.loads(json.dumps(default)), metadata=metadata)
-    return dataclasses.field(default=default, metadata=metadata)
+        return dataclasses.field(  # pylint: disable=invalid-field-call
+            default_factory=lambda: json.loads(json.dumps(default)), metadata=metadata
+        )
+    return dataclasses.field(default=default, metadata=metadata)  # pylint: disable=invalid-field-call
 
 
 def _default(field: dataclasses.Field[Any]) -> Any:

@@ -70,7 +70,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def make_routers(arguments: argparse.Namespace, clock: Clock) -> list[Router]:
-    definitions: list[dict[str, Any]] = [{} for _ in range(arguments.routers)]
+    definitions: list[dict[str, Any]] = [{} for _unused in range(arguments.routers)]
     if arguments.routers_file:
         definitions = json.loads(arguments.routers_file.read_text())
     firmwares, models = arguments.firmware.split(","), arguments.model.split(",")

@@ -315,6 +315,6 @@ class Router:
 
 def make_password(generator: random.Random) -> str:
     letters = [generator.choice(kind) for kind in (string.ascii_uppercase, string.ascii_lowercase, string.digits, "!#%+-.:=@_")]
-    letters += [generator.choice(string.ascii_letters + string.digits) for _ in range(10)]
+    letters += [generator.choice(string.ascii_letters + string.digits) for _unused in range(10)]
     generator.shuffle(letters)
     return "".join(letters)

@@ -58,7 +58,7 @@ class Door:
         self.position = position
         if position == "connect_timeout":
             self._socket.listen(0)
-            for _ in range(2):
+            for _unused in range(2):
                 filler = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
                 filler.setblocking(False)
                 with contextlib.suppress(BlockingIOError):

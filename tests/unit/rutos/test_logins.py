@@ -39,7 +39,9 @@ class ScriptedWay:
 
     def log_in(self, password: str) -> bool:
         self.tried.append(password)
-        answer = self._answers.pop(0) if self._answers else False
+        if not self._answers:
+            return False
+        answer = self._answers.pop(0)
         if isinstance(answer, RouterFault):
             raise answer
         return answer

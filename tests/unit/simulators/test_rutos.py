@@ -155,7 +155,7 @@ def test_a_token_dies_of_idleness_or_of_age(simulator: RutosSimulator, api: Api,
 def test_parallel_log_ins_wait_for_each_other(simulator: RutosSimulator) -> None:
     api = api_of(simulator, "07.13")
     simulator.set(login_ms=150.0)
-    threads = [threading.Thread(target=Api(api.router).log_in, args=(api.router.password,)) for _ in range(3)]
+    threads = [threading.Thread(target=Api(api.router).log_in, args=(api.router.password,)) for _unused in range(3)]
     simulator.forget_log()
     for thread in threads:
         thread.start()
@@ -304,7 +304,7 @@ def test_errors_echo_the_refused_password_or_not(simulator: RutosSimulator, api:
 
 
 def test_users_without_rights_and_other_peoples_passwords(simulator: RutosSimulator) -> None:
-    viewer, manager, admin = (api_of(simulator, "07.13") for _ in range(3))
+    viewer, manager, admin = (api_of(simulator, "07.13") for _unused in range(3))
     users = simulator.truth(admin.router.serial)["users"]
     viewer.log_in(users["viewer"]["password"], "viewer")
     assert viewer.call("GET", "/api/users/config")[0] == 403

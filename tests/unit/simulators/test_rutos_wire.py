@@ -55,7 +55,7 @@ def simulator(fleet: RutosSimulator) -> Iterator[RutosSimulator]:
 
 def block(simulator: RutosSimulator, router: SimulatedRouter) -> None:
     """Ten wrong log-ins; the tenth is still answered, whatever happens to the next."""
-    assert [log_in(router, "wrong").status_code for _ in range(10)] == [401] * 10
+    assert [log_in(router, "wrong").status_code for _unused in range(10)] == [401] * 10
     assert simulator.truth(router.serial)["blocked_until"] is not None
 
 
@@ -73,8 +73,8 @@ def test_ten_wrong_log_ins_block_for_10_then_30_then_60_minutes(simulator: Rutos
 
 def test_a_good_log_in_clears_the_count(simulator: RutosSimulator) -> None:
     router = simulator.routers[0]
-    for _ in range(3):
-        assert [log_in(router, "wrong").status_code for _ in range(9)] == [401] * 9
+    for _unused in range(3):
+        assert [log_in(router, "wrong").status_code for _unused in range(9)] == [401] * 9
         assert log_in(router).status_code == 200
 
 
@@ -172,8 +172,8 @@ def test_wrong_answers_tell_nothing_of_the_change(
 def test_faults_aim_at_one_request_of_one_router(simulator: RutosSimulator) -> None:
     hit, spared = simulator.routers
     simulator.set(hit.serial, faults=[{"kind": "status", "path": "/api/login", "nth": 2, "times": 1}])
-    assert [log_in(hit).status_code for _ in range(3)] == [200, 503, 200]
-    assert [log_in(spared).status_code for _ in range(3)] == [200] * 3
+    assert [log_in(hit).status_code for _unused in range(3)] == [200, 503, 200]
+    assert [log_in(spared).status_code for _unused in range(3)] == [200] * 3
     simulator.set(hit.serial, faults=None)
 
 
