@@ -84,12 +84,10 @@ notes:
 """
 
 EXAMPLES = r"""
-# fleet.rms.yml, with the token in the environment variable RMS_TOKEN
+# fleet.rms.yml. With the token in the environment variable RMS_TOKEN this line is enough.
 plugin: keyturn.devices.rms
 
----
 # A part of the fleet, fetched at most once an hour
-plugin: keyturn.devices.rms
 rms_token: "{{ lookup('ansible.builtin.file', '~/.rms-token') }}"
 query:
   company_id: 360
