@@ -6,8 +6,8 @@
 
     make bench BENCH="fleet --routers 1000 10000 --uri 200"
 
-For each size: a fresh ledger, a fresh simulated RMS without added latency, `ansible-playbook keyturn.devices.rotate_routers`. Then the same change
-by a playbook with `ansible.builtin.uri` per router (set one password, poll its channel), which keeps no ledger at all.
+For each size: a fresh ledger, a fresh simulated RMS without added latency, `ansible-playbook keyturn.devices.rotate_routers`. Then the same
+change by a playbook with `ansible.builtin.uri` per router (set one password, poll its channel), which keeps no ledger at all.
 """
 
 from __future__ import annotations
@@ -122,7 +122,9 @@ def show(rows: list[Measured]) -> None:
     print(f"{'':28}{'routers':>9}{'wall s':>9}{'ms/router':>11}{'CPU s':>8}{'MB max':>8}{'requests':>10}{'changed':>9}")
     for row in rows:
         each = row.wall * 1000 / row.routers
-        print(f"{row.what:28}{row.routers:>9}{row.wall:>9.1f}{each:>11.2f}{row.cpu:>8.1f}{row.memory:>8.0f}{row.requests:>10}{row.changed:>9}")
+        print(
+            f"{row.what:28}{row.routers:>9}{row.wall:>9.1f}{each:>11.2f}{row.cpu:>8.1f}{row.memory:>8.0f}{row.requests:>10}{row.changed:>9}"
+        )
     first, *others = rows
     for row in others:
         ratio = (row.wall / row.routers) / (first.wall / first.routers)

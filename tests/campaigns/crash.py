@@ -6,9 +6,9 @@
 
     PYTHONPATH=tests python -m campaigns.crash --kills 200
 
-Each round takes its own few routers with mixed fates and sources, starts `rotate_routers` and kills its whole process group with SIGKILL at a random
-moment. After a few rounds `reconcile` is started, every other time killed too, and let run to its end with every router back on line. A round is
-good when the ledger's current password of each of its routers is the one that the router takes.
+Each round takes its own few routers with mixed fates and sources, starts `rotate_routers` and kills its whole process group with SIGKILL
+at a random moment. After a few rounds `reconcile` is started, every other time killed too, and let run to its end with every router back on
+line. A round is good when the ledger's current password of each of its routers is the one that the router takes.
 """
 
 from __future__ import annotations
@@ -26,9 +26,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from simulators.rms import RmsSimulator
-
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.store import Ledger
+from simulators.rms import RmsSimulator
 
 PASSPHRASE = "a passphrase for the campaign"
 # What becomes of the routers of a round while its rotation runs, and where their passwords come from.
@@ -185,7 +184,8 @@ def run(kills: int, seed: int, folder: Path, ansible_bin: Path | None = None, sh
             campaign.round(range(start, min(start + KILLS_PER_RECONCILE, kills)), longest, score)
             if show:
                 print(
-                    f"{score.good} of {score.rounds} rounds good, {score.in_doubt} left in doubt by the kill (between 0.3 and {longest:.1f} s)",
+                    f"{score.good} of {score.rounds} rounds good, "
+                    f"{score.in_doubt} left in doubt by the kill (between 0.3 and {longest:.1f} s)",
                     flush=True,
                 )
     return score
@@ -202,7 +202,8 @@ def main() -> int:
     for line in score.lost:
         print(f"LOST: {line}")
     print(
-        f"{score.good} of {score.rounds} rounds: every router's working password is the ledger's current one; {score.in_doubt} kills left one in doubt"
+        f"{score.good} of {score.rounds} rounds: every router's working password is the ledger's current one; "
+        f"{score.in_doubt} kills left one in doubt"
     )
     return 0 if score.good == score.rounds else 1
 

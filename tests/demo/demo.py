@@ -87,7 +87,9 @@ class Demo:
         real = rms.passwords()
         opened = [name for name, serial in serials.items() if ledger[name] == real[serial]]
         print(f"{len(opened)} of {len(serials)} routers open with the ledger's current password.")
-        print(f"The ledger was {self.ledger.name}, {self.ledger.stat().st_size:,} bytes, every password in it encrypted. It is removed now.")
+        print(
+            f"The ledger was {self.ledger.name}, {self.ledger.stat().st_size:,} bytes, every password in it encrypted. It is removed now."
+        )
         return 0 if len(opened) == len(serials) else 1
 
 

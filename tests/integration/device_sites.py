@@ -135,7 +135,7 @@ def _handler(target: str, mirror: Any) -> type[BaseHTTPRequestHandler]:
         def log_message(self, *_words: object) -> None:
             """Nothing on the test's own output."""
 
-        do_GET = do_POST = do_PUT = do_DELETE = hand_on  # noqa: N815
+        do_GET = do_POST = do_PUT = do_DELETE = hand_on
 
     return Handler
 

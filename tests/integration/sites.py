@@ -79,7 +79,11 @@ class Place:
     def lost(self) -> list[str]:
         """Routers that do not open with what the ledger calls their current password."""
         real, records = self.real_passwords(), self.records()
-        return [name for name, serial in self.serials.items() if ((records.get(name) or {}).get("current") or {}).get("password") != real[serial]]
+        return [
+            name
+            for name, serial in self.serials.items()
+            if ((records.get(name) or {}).get("current") or {}).get("password") != real[serial]
+        ]
 
 
 @dataclass(kw_only=True)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from integration.cores import Core
 from integration.sites import Site, site
 
@@ -78,8 +79,12 @@ MISTAKES = [
     Mistake("list without path", source(kind="csv"), ("device_password_source.path", "is missing")),
     Mistake("list is not there", source(kind="csv", path="nowhere.csv"), ("nowhere.csv",)),
     Mistake("value without password", source(kind="value"), ("device_password_source.password", "is missing")),
-    Mistake("value undefined", source(kind="value", password="{{ nobody_defined_this }}"), ("device_password_source", "nobody_defined_this")),
-    Mistake("lookup fails", source(kind="value", password="{{ lookup('ansible.builtin.file', 'no-such-file') }}"), ("device_password_source",)),
+    Mistake(
+        "value undefined", source(kind="value", password="{{ nobody_defined_this }}"), ("device_password_source", "nobody_defined_this")
+    ),
+    Mistake(
+        "lookup fails", source(kind="value", password="{{ lookup('ansible.builtin.file', 'no-such-file') }}"), ("device_password_source",)
+    ),
     Mistake("value too weak", source(kind="value", password="weak-canary-9f31"), ("device_password_source (value)", "uppercase")),
     Mistake("policy is text", variables(device_password_policy="strong"), ("device_password_policy", "must be a mapping")),
     Mistake("policy setting misspelt", policy(lenght=20), ("device_password_policy.lenght", "did you mean length")),

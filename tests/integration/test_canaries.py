@@ -11,12 +11,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+
 from integration.canaries import CommandLines, found_below, found_in
 from integration.cores import Core
 from integration.sites import PASSPHRASE, Site, site
 
 # Characters that quoting and escaping change, so that a masked plain form is not enough.
-FROM_LIST = 'Canary/List+"9\'&<%2B>aZ'
+FROM_LIST = "Canary/List+\"9'&<%2B>aZ"
 FROM_LOOKUP = "Canary=Value ?9#{{x}}%aZ"
 FACTORY = "Canary\\Old:9;[aZ]|q"
 

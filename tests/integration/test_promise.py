@@ -12,6 +12,7 @@ import subprocess
 from pathlib import Path
 
 from campaigns import crash
+
 from integration.cores import Core
 from integration.sites import Site, site
 
@@ -106,7 +107,7 @@ def test_a_policy_tightened_while_the_staged_password_is_live_first_settles_then
 
         assert done.returncode == 0, done.stdout
         records = place.records()
-        assert {name: [slot["password"] for slot in record["previous"]][0] for name, record in records.items()} == staged
+        assert {name: record["previous"][0]["password"] for name, record in records.items()} == staged
         assert {len(record["current"]["password"]) for record in records.values()} == {28}
         assert place.lost() == []
 
@@ -183,5 +184,6 @@ def test_the_vendors_word_that_a_router_kept_its_password_may_be_wrong(newest_co
         done = place.run("rotate_routers")
 
         assert done.returncode == 2, done.stdout
-        (record,) = place.records().values()
-        assert place.rms.passwords()[place.serials[next(iter(place.hosts))]] in [slot["password"] for slot in record["previous"]]
+        name = next(iter(place.hosts))
+        record = place.records()[name]
+        assert place.rms.passwords()[place.serials[name]] in [slot["password"] for slot in record["previous"]]

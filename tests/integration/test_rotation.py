@@ -30,7 +30,10 @@ def test_a_fleet_with_every_source_is_rotated_and_proven_and_a_second_run_change
         (tmp_path / "handover.csv").write_text(f"serial,password\n{place.serials[second]},{from_list}\n")
         place.group_vars = {"device_password_policy": {"length": 18, "special": True, "max_age_days": 30}, "from_elsewhere": GIVEN}
         place.hosts[second]["device_password_source"] = {"kind": "csv", "path": "handover.csv"}
-        place.hosts[third]["device_password_source"] = {"kind": "value", "password": "{{ lookup('ansible.builtin.vars', 'from_elsewhere') }}"}
+        place.hosts[third]["device_password_source"] = {
+            "kind": "value",
+            "password": "{{ lookup('ansible.builtin.vars', 'from_elsewhere') }}",
+        }
         place.hosts[fourth]["device_password_source"] = {"kind": "rms"}
 
         done = place.run("rotate_routers")
@@ -42,7 +45,9 @@ def test_a_fleet_with_every_source_is_rotated_and_proven_and_a_second_run_change
         assert (real[place.serials[second]], real[place.serials[third]]) == (from_list, GIVEN)
         assert len(real[place.serials[first]]) == 18
         assert "6 changed" in done.stdout
-        assert list(tmp_path.glob("keyturn-generated-*")) == [], "the one-time list is in the ledger now and must not stay beside it in clear"
+        assert list(tmp_path.glob("keyturn-generated-*")) == [], (
+            "the one-time list is in the ledger now and must not stay beside it in clear"
+        )
 
         place.rms.clear_log()
         again = place.run("rotate_routers")
@@ -141,7 +146,9 @@ def test_the_run_stops_early_when_too_many_routers_fail(newest_core: Core, tmp_p
         assert place.lost() == []
 
 
-@pytest.mark.parametrize(("switches", "words"), [({"missing_scope": "403", "scopes": ["devices:read"]}, "scope"), ({"two_factor": True}, "403")])
+@pytest.mark.parametrize(
+    ("switches", "words"), [({"missing_scope": "403", "scopes": ["devices:read"]}, "scope"), ({"two_factor": True}, "403")]
+)
 def test_a_token_that_may_not_change_passwords_stops_the_run_with_nothing_changed(
     newest_core: Core, tmp_path: Path, switches: dict[str, object], words: str
 ) -> None:
@@ -177,7 +184,8 @@ def test_the_password_lookup_gives_a_playbook_what_the_router_takes(core: Core, 
         (tmp_path / "use.yml").write_text(
             "- hosts: routers\n  gather_facts: false\n  tasks:\n    - ansible.builtin.copy:\n"
             "        dest: \"{{ playbook_dir }}/used-{{ inventory_hostname }}\"\n        mode: '0600'\n"
-            "        content: \"{{ lookup('keyturn.devices.password', inventory_hostname) }}\"\n      delegate_to: localhost\n      no_log: true\n"
+            "        content: \"{{ lookup('keyturn.devices.password', inventory_hostname) }}\"\n"
+            "      delegate_to: localhost\n      no_log: true\n"
         )
 
         done = place.run("use.yml")
