@@ -170,7 +170,9 @@ class _Inventory:
                 continue
             device, wrong = read_device(name, self._reader(name), defaults)
             problems += wrong
-            if device is not None:
+            if device is not None and device.site != "localhost" and device.site not in self._hostvars:
+                problems.append(Problem(name, "device_site", f"'{device.site}' is not in the inventory"))
+            elif device is not None:
                 devices.append(device)
         return devices, problems
 

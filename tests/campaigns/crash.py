@@ -22,7 +22,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -56,50 +56,35 @@ class Score:
     lost: list[str] = field(default_factory=list)
 
 
-class Campaign:
-    """One simulated fleet and one ledger; a round's routers are used once."""
+class Playbooks:
+    """Runs of playbooks on one ledger, to be killed, and what to look for after them."""
 
-    def __init__(self, folder: Path, rms: RmsSimulator, rounds: int, seed: int, ansible_bin: Path) -> None:
+    def __init__(self, folder: Path, names: Mapping[str, str], seed: int, ansible_bin: Path, environment: Mapping[str, str]) -> None:
+        """C(names): serial by inventory name."""
         self.random = random.Random(seed)
-        self.folder, self.rms, self.bin = folder, rms, ansible_bin
+        self.folder, self.names, self.bin = folder, names, ansible_bin
         self.ledger_url = f"sqlite:///{folder / 'ledger.db'}"
-        self.names = {entry["host"]: serial for serial, entry in rms.truth().items()}
-        hosts = sorted(self.names)
-        self.rounds = [hosts[start : start + len(FATES)] for start in range(0, rounds * len(FATES), len(FATES))]
         self.environment = {
             **os.environ,
-            "RMS_URL": rms.url,
-            "RMS_TOKEN": rms.token,
             "KEYTURN_LEDGER_URL": self.ledger_url,
             "KEYTURN_LEDGER_PASSPHRASE": PASSPHRASE,
             "ANSIBLE_LOCAL_TEMP": str(folder / "tmp"),
+            **environment,
         }
 
-    def given_password(self) -> str:
-        return "Given-" + "".join(self.random.choices("abcdefghkmnpqrstuvwxyz", k=20)) + "-7X"
+    def real_passwords(self) -> dict[str, str]:
+        """By serial."""
+        raise NotImplementedError
 
-    def prepare(self) -> None:
-        """The ledger knows the password that each router has; the inventory gives each its source."""
-        real = self.rms.passwords()
+    def import_real_passwords(self) -> None:
+        """The ledger knows the password that each router has."""
+        real = self.real_passwords()
         initial = self.folder / "initial.csv"
         with initial.open("w", newline="") as file:
             csv.writer(file).writerows([("name", "password"), *((name, real[serial]) for name, serial in self.names.items())])
         module = [str(self.bin / "ansible"), "localhost", "-m", "keyturn.devices.ledger", "-a", f"state=imported path={initial}"]
         subprocess.run(module, env=self.environment, check=True, capture_output=True)
         initial.unlink()
-        lines, rows = ["routers:", "  hosts:"], []
-        for hosts in self.rounds:
-            for name, source in zip(hosts, SOURCES, strict=True):
-                text = f"kind: {source}"
-                if source == "value":
-                    text += f", password: '{self.given_password()}'"
-                if source == "csv":
-                    text += ", path: given.csv"
-                    rows.append((self.names[name], self.given_password()))
-                lines.append(f'    {name}: {{device_serial: "{self.names[name]}", device_password_source: {{{text}}}}}')
-        (self.folder / "inventory.yml").write_text("\n".join(lines) + "\n")
-        with (self.folder / "given.csv").open("w", newline="") as file:
-            csv.writer(file).writerows(rows)
 
     def start(self, playbook: str, hosts: Sequence[str], log: Path, *arguments: str) -> subprocess.Popen[bytes]:
         command = [
@@ -129,6 +114,59 @@ class Campaign:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
 
+    def lost(self, hosts: Sequence[str]) -> list[str]:
+        real = self.real_passwords()
+        with Ledger.open(self.ledger_url, PASSPHRASE) as ledger:
+            known = ledger.passwords(hosts)
+        return [name for name in hosts if known[name] != real[self.names[name]]]
+
+    def has_open(self, hosts: Sequence[str]) -> bool:
+        with Ledger.open(self.ledger_url, PASSPHRASE) as ledger:
+            return any(record["staged"] for record in ledger.devices(hosts).values())
+
+    def undisturbed(self, hosts: Sequence[str], *arguments: str) -> float:
+        """Seconds that a rotation takes which nobody kills."""
+        started = time.monotonic()
+        log = self.folder / "undisturbed.log"
+        self.start("rotate_routers", hosts, log, *arguments).wait(180)
+        if "Tell what happened" not in log.read_text():
+            raise RuntimeError(f"The undisturbed rotation did not come to its end:\n{log.read_text()}")
+        return time.monotonic() - started
+
+
+class Campaign(Playbooks):
+    """One simulated fleet and one ledger; a round's routers are used once."""
+
+    def __init__(self, folder: Path, rms: RmsSimulator, rounds: int, seed: int, ansible_bin: Path) -> None:
+        names = {entry["host"]: serial for serial, entry in rms.truth().items()}
+        super().__init__(folder, names, seed, ansible_bin, {"RMS_URL": rms.url, "RMS_TOKEN": rms.token})
+        self.rms = rms
+        hosts = sorted(self.names)
+        self.rounds = [hosts[start : start + len(FATES)] for start in range(0, rounds * len(FATES), len(FATES))]
+
+    def real_passwords(self) -> dict[str, str]:
+        return self.rms.passwords()
+
+    def given_password(self) -> str:
+        return "Given-" + "".join(self.random.choices("abcdefghkmnpqrstuvwxyz", k=20)) + "-7X"
+
+    def prepare(self) -> None:
+        """The ledger knows the password that each router has; the inventory gives each its source."""
+        self.import_real_passwords()
+        lines, rows = ["routers:", "  hosts:"], []
+        for hosts in self.rounds:
+            for name, source in zip(hosts, SOURCES, strict=True):
+                text = f"kind: {source}"
+                if source == "value":
+                    text += f", password: '{self.given_password()}'"
+                if source == "csv":
+                    text += ", path: given.csv"
+                    rows.append((self.names[name], self.given_password()))
+                lines.append(f'    {name}: {{device_serial: "{self.names[name]}", device_password_source: {{{text}}}}}')
+        (self.folder / "inventory.yml").write_text("\n".join(lines) + "\n")
+        with (self.folder / "given.csv").open("w", newline="") as file:
+            csv.writer(file).writerows(rows)
+
     def round(self, numbers: Sequence[int], longest: float, score: Score) -> None:
         """Kill one rotation after the other, each with its own routers; then one reconcile has to settle them all."""
         everybody = [name for number in numbers for name in self.rounds[number]]
@@ -151,26 +189,11 @@ class Campaign:
             score.good += not lost
             score.lost += [f"round {number} (killed at {moments[number]:.2f} s, reconcile ended with {code}): {name}" for name in lost]
 
-    def lost(self, hosts: Sequence[str]) -> list[str]:
-        real = self.rms.passwords()
-        with Ledger.open(self.ledger_url, PASSPHRASE) as ledger:
-            known = ledger.passwords(hosts)
-        return [name for name in hosts if known[name] != real[self.names[name]]]
-
-    def has_open(self, hosts: Sequence[str]) -> bool:
-        with Ledger.open(self.ledger_url, PASSPHRASE) as ledger:
-            return any(record["staged"] for record in ledger.devices(hosts).values())
-
     def duration(self) -> float:
         """How long an undisturbed rotation of one round takes, measured with the last round's routers."""
         hosts = self.rounds[-1]
         self.rms.set(fates={self.names[name]: fate for name, fate in zip(hosts, FATES, strict=True)})
-        started = time.monotonic()
-        log = self.folder / "undisturbed.log"
-        self.start("rotate_routers", hosts, log, *SETTINGS).wait(180)
-        if "Tell what happened" not in log.read_text():
-            raise RuntimeError(f"The undisturbed rotation did not come to its end:\n{log.read_text()}")
-        return time.monotonic() - started
+        return self.undisturbed(hosts, *SETTINGS)
 
 
 def run(kills: int, seed: int, folder: Path, ansible_bin: Path | None = None, show: bool = False) -> Score:

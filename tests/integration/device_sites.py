@@ -54,6 +54,16 @@ class DeviceSite(Place):
     def real_passwords(self) -> dict[str, str]:
         return {serial: router["password"] for serial, router in self.routers.truth().items()}
 
+    def fate(self, name: str, fate: str) -> None:
+        """What becomes of a router in RMS."""
+        if self.rms is not None:
+            self.rms.set(fates={self.serials[name]: fate})
+
+    def let_rms_time_pass(self, seconds: float) -> None:
+        if self.rms is not None and self.front is not None:
+            self.rms.advance(seconds)
+            self.front.mirror()
+
     def wrong_logins(self) -> dict[str, int]:
         """By name, since the beginning of the last run."""
         truth = self.routers.truth()
@@ -142,9 +152,17 @@ def _handler(target: str, mirror: Any) -> type[BaseHTTPRequestHandler]:
 
 @contextmanager
 def device_site(
-    folder: Path, core: Core, routers: int = 3, via: str = "device", rms_switches: Mapping[str, Any] | None = None, **switches: Any
+    folder: Path,
+    core: Core,
+    routers: int = 3,
+    via: str = "device",
+    known: int | None = None,
+    rms_switches: Mapping[str, Any] | None = None,
+    **switches: Any,
 ) -> Iterator[DeviceSite]:
-    """C(switches): of the routers. C(rms_switches): with C(via='rms_then_verify'). The ledger knows the password of each router."""
+    """C(switches): of the routers. C(rms_switches): with C(via='rms_then_verify'). C(known): of how many routers the ledger knows the
+    password, of all by default.
+    """
     with ExitStack() as stack:
         rms = front = None
         wanted: int | list[dict[str, str]] = routers
@@ -170,5 +188,5 @@ def device_site(
             rms=rms,
             front=front,
         )
-        place.import_real_passwords()
+        place.import_real_passwords(list(names)[:known])
         yield place

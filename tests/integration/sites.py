@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -70,11 +70,12 @@ class Place:
         """By serial: the password each router takes at this moment."""
         raise NotImplementedError
 
-    def import_real_passwords(self) -> None:
-        """The ledger knows the password each router has now."""
+    def import_real_passwords(self, names: Collection[str] | None = None) -> None:
+        """The ledger knows the password each router (or each of these) has now."""
         real = self.real_passwords()
+        rows = [ImportRow(name, real[serial], serial) for name, serial in self.serials.items() if names is None or name in names]
         with self.ledger() as ledger:
-            ledger.import_passwords([ImportRow(name, real[serial], serial) for name, serial in self.serials.items()], Run("import"))
+            ledger.import_passwords(rows, Run("import"))
 
     def lost(self) -> list[str]:
         """Routers that do not open with what the ledger calls their current password."""

@@ -16,17 +16,22 @@ STATUS = {
     "dropped": "failed",
     "missing": "failed",
     "not_asked": "failed",
+    "settled": "settled",
     "fenced": "unknown",
     "kept": "unknown",
     "lost_lease": "unknown",
     "orphaned": "orphaned",
 }
-# What the ledger says of a device that this run was not given. None of it was sent anything.
+# The statuses that are no failure.
+GOOD = ("changed", "settled", "left_alone")
 # What router_login needs to know of a router; router_password through RMS needs none of it.
 _LOG_IN = ("host", "username", "protocol", "fingerprint")
 # Which password is in force, as router_password and router_login name it, in the words of the ledger.
 _LIVE = {"new": "staged", "staged": "staged", "current": "current", "neither": "neither"}
+# How the ledger says that a device is given to this run.
 _OURS = ("staged", "resumed", "awaiting")
+# Why a staged password was dropped: a log-in proved the one before it.
+OLD_PASSWORD = "old_password_in_force"
 
 
 @dataclass(frozen=True)
@@ -59,23 +64,25 @@ def account(
     C(router_login) did; empty where it did not come so far. C(stop): why the batch broke off, if it did.
     Returns C(results), C(counts), C(tried), C(failures), C(due_done), C(stop), C(progress).
     """
-    results = _results(batch, taken, _all_said(applied, proven or {}), settled)
+    results = _results(batch, taken, _all_said(applied, proven or {}), _unheard(applied, proven or {}), settled)
     counts = dict(run.get("counts") or {})
     failures = 0
     for result in results:
         status = STATUS.get(result["result"], "left_alone")
         counts[status] = counts.get(status, 0) + 1
-        failures += status not in ("changed", "left_alone") and result["reason"] != "offline"
+        failures += status not in GOOD and result["reason"] != "offline"
     tried = run.get("tried", 0) + len(ours(taken))
     failures += run.get("failures", 0)
     # With failures of single routers only reported, it has a message just when the whole call failed.
     if not stop:
-        stop = str(applied.get("msg") or (proven or {}).get("msg") or "")
+        stop = _fault(applied) or _fault(proven or {})
     if not stop and tried and failures * 100 > settings.failure_limit_percent * tried:
         stop = f"{failures} of {tried} routers failed, the limit is {settings.failure_limit_percent} percent"
     remembered = [result for result in results if settings.devices <= settings.summary_limit or result["result"] != "committed"]
+    now_told = {result["name"] for result in results}
+    earlier = [result for result in run.get("results") or () if result["name"] not in now_told]
     return {
-        "results": [*(run.get("results") or ()), *remembered],
+        "results": [*earlier, *remembered],
         "counts": counts,
         "tried": tried,
         "failures": failures,
@@ -87,17 +94,33 @@ def account(
     }
 
 
-def _all_said(applied: Mapping[str, t.Any], proven: Mapping[str, t.Any]) -> dict[str, Mapping[str, t.Any]]:
-    """The last word on each router, by serial. A log-in that was not possible does not take the place of what was said before."""
-    said = {entry["serial"]: entry for entry in applied.get("devices") or ()}
-    for entry in proven.get("devices") or ():
-        if entry["live"] or entry["serial"] not in said:
-            said[entry["serial"]] = entry
+def _fault(answer: Mapping[str, t.Any]) -> str:
+    """Why a whole call failed. A site that cannot be reached is no reason to leave the others alone."""
+    return "" if answer.get("unreachable") else str(answer.get("msg") or "")
+
+
+def _all_said(applied: Mapping[str, t.Any], proven: Mapping[str, t.Any]) -> dict[str, dict[str, str]]:
+    """The reason and the message for each router, by serial: what was said when it was asked, and what a log-in showed besides."""
+    said: dict[str, dict[str, str]] = {}
+    for entry in (*(applied.get("devices") or ()), *(proven.get("devices") or ())):
+        before = said.get(entry["serial"], {"reason": "", "message": ""})
+        words = [text for text in (before["message"], entry.get("message")) if text]
+        said[entry["serial"]] = {"reason": entry.get("reason") or before["reason"], "message": " ".join(words)}
     return said
 
 
+def _unheard(*answers: Mapping[str, t.Any]) -> dict[str, str]:
+    """The same for a router of which nothing was said."""
+    away = [f"The host at its site cannot be reached: {answer.get('msg')}" for answer in answers if answer.get("unreachable")]
+    return {"message": away[0]} if away else {}
+
+
 def _results(
-    batch: Mapping[str, t.Any], taken: Mapping[str, t.Any], said: Mapping[str, t.Any], settled: Mapping[str, t.Any]
+    batch: Mapping[str, t.Any],
+    taken: Mapping[str, t.Any],
+    said: Mapping[str, Mapping[str, str]],
+    unheard: Mapping[str, str],
+    settled: Mapping[str, t.Any],
 ) -> list[dict[str, str]]:
     serials = {entry["name"]: entry["serial"] for entry in batch["apply"]}
     final = {entry["name"]: entry for entry in settled.get("devices") or ()}
@@ -105,13 +128,16 @@ def _results(
     results = []
     for entry in taken.get("devices") or ():
         name = entry["name"]
-        vendor = said.get(serials[name], {})
+        heard = said.get(serials[name], unheard)
         if name not in mine:
             result = "fenced" if entry.get("reason") == "fenced" else entry["status"]
             results.append({"name": name, "result": result, "reason": entry.get("reason") or "", "message": ""})
         elif name in final:
-            reason = final[name].get("reason") or vendor.get("reason") or ""
-            results.append({"name": name, "result": final[name]["status"], "reason": reason, "message": vendor.get("message") or ""})
+            reason = final[name].get("reason") or heard.get("reason") or ""
+            # What an earlier run left open ends well, too, when the old password is proven.
+            back = final[name]["status"] == "dropped" and not batch["stage"] and reason == OLD_PASSWORD
+            result = "settled" if back else final[name]["status"]
+            results.append({"name": name, "result": result, "reason": reason, "message": heard.get("message") or ""})
         else:
             results.append({"name": name, "result": "kept", "reason": "ledger_unavailable", "message": ""})
     return results
@@ -127,13 +153,14 @@ def requests_for_routers(
     """What C(router_password) is to be asked: only the devices that the ledger gave to this run, each with its staged password.
 
     No C(passwords): those that RMS makes. C(current): the passwords in force, for the routers that are asked themselves. C(proven): what
-    C(router_login) said before; then only what RMS can do for those of which it proved nothing.
+    C(router_login) said before; then only those that RMS can be asked for and that neither have the staged password nor refused both.
+    A router that has its old password is among them: what an earlier run asked RMS for may still be on its way.
     """
     mine = ours(taken)
-    settled = {entry["serial"] for entry in (proven or {}).get("devices") or () if entry["live"]}
+    done = {serial for serial, entry in _by_serial(proven).items() if entry["live"] in ("staged", "neither")}
     requests = []
     for entry in batch["apply"]:
-        if entry["name"] not in mine or entry["serial"] in settled or (proven is not None and "id" not in entry):
+        if entry["name"] not in mine or entry["serial"] in done or (proven is not None and "id" not in entry):
             continue
         unwanted = ("name", "via", "id") if current is not None else ("name", "via", *_LOG_IN)
         request = {name: value for name, value in entry.items() if name not in unwanted}
@@ -151,23 +178,37 @@ def log_ins_for_routers(
     staged: Mapping[str, str],
     current: Mapping[str, str],
     applied: Mapping[str, t.Any] | None = None,
+    before: Mapping[str, t.Any] | None = None,
 ) -> list[dict[str, t.Any]]:
     """What C(router_login) is to be asked: which of the two passwords is in force, the staged one first.
 
-    C(applied): what RMS said before; a router of which it said that it kept its password is not asked.
+    C(applied): what RMS said before. C(before): what an earlier log-in of this batch said; then the staged password is tried once more, and
+    only where the old one was in force until RMS said that it set the staged one.
     """
     mine = ours(taken)
-    kept = {entry["serial"] for entry in (applied or {}).get("devices") or () if entry["status"] == "failed"}
+    said, looked = _by_serial(applied), _by_serial(before)
     requests = []
     for entry in batch["apply"]:
-        if entry["name"] not in mine or "host" not in entry or entry["serial"] in kept or not staged.get(entry["name"]):
+        serial, name = entry["serial"], entry["name"]
+        if name not in mine or "host" not in entry or not staged.get(name):
             continue
-        candidates = [{"name": "staged", "password": staged[entry["name"]]}]
-        if current.get(entry["name"]) and current[entry["name"]] != staged[entry["name"]]:
-            candidates.append({"name": "current", "password": current[entry["name"]]})
-        request = {name: entry[name] for name in ("serial", *_LOG_IN) if name in entry}
+        if not (_may_have_changed(said.get(serial)) if not looked else _was_set(looked.get(serial), said.get(serial))):
+            continue
+        candidates = [{"name": "staged", "password": staged[name]}]
+        if not looked and current.get(name) and current[name] != staged[name]:
+            candidates.append({"name": "current", "password": current[name]})
+        request = {option: entry[option] for option in ("serial", *_LOG_IN) if option in entry}
         requests.append({**request, "candidates": candidates})
     return requests
+
+
+def _may_have_changed(said: Mapping[str, t.Any] | None) -> bool:
+    """Not of a router that kept its password, as RMS says, nor of one whose list came to light: that is looked at in a batch of its own."""
+    return said is None or (said["status"] != "failed" and said.get("reason") != "unconfirmed")
+
+
+def _was_set(looked: Mapping[str, t.Any] | None, said: Mapping[str, t.Any] | None) -> bool:
+    return looked is not None and looked["live"] == "current" and said is not None and said["status"] in ("changed", "unchanged")
 
 
 def outcomes_for_ledger(
@@ -175,33 +216,65 @@ def outcomes_for_ledger(
     taken: Mapping[str, t.Any],
     applied: Mapping[str, t.Any],
     proven: Mapping[str, t.Any] | None = None,
+    before: Mapping[str, t.Any] | None = None,
 ) -> list[dict[str, str]]:
     """What the ledger is to be told of every device this run holds.
 
-    C(proven): what C(router_login) said of it. A device that C(router_password) does not mention (the module died) may have been
-    changed, so its outcome is C(unknown).
+    C(proven): what C(router_login) said of it, C(before): what it said first where it was asked twice. A device that C(router_password)
+    does not mention (the module died) may have been changed, so its outcome is C(unknown).
     """
     mine = ours(taken)
-    said: Mapping[str, Mapping[str, t.Any]] = {entry["serial"]: entry for entry in applied.get("devices") or ()}
-    logged_in: Mapping[str, Mapping[str, t.Any]] = {entry["serial"]: entry for entry in (proven or {}).get("devices") or ()}
-    return [
-        {"name": entry["name"], **_outcome(batch["kind"], said.get(entry["serial"]), logged_in.get(entry["serial"]))}
-        for entry in batch["apply"]
-        if entry["name"] in mine
-    ]
+    said = _by_serial(applied)
+    first, second = (_by_serial(before), _by_serial(proven)) if _by_serial(before) else (_by_serial(proven), {})
+    away = {"status": "unknown", "reason": "offline"} if (before or proven or applied).get("unreachable") else None
+    outcomes = []
+    for entry in batch["apply"]:
+        if entry["name"] in mine:
+            serial = entry["serial"]
+            word = said.get(serial) or (away if serial not in first else None)
+            if second.get(serial, {}).get("live") == "neither":
+                word = {"status": "unknown", "reason": "new_password_refused"}
+            live = _live(batch["kind"], entry, word, first.get(serial), second.get(serial))
+            outcomes.append({"name": entry["name"], **_outcome(batch["kind"], word, first.get(serial), live)})
+    return outcomes
 
 
-def _outcome(kind: str, said: Mapping[str, t.Any] | None, logged_in: Mapping[str, t.Any] | None) -> dict[str, str]:
-    if said is None and logged_in is None:
+def _by_serial(answer: Mapping[str, t.Any] | None) -> dict[str, Mapping[str, t.Any]]:
+    return {entry["serial"]: entry for entry in (answer or {}).get("devices") or ()}
+
+
+def _live(
+    kind: str,
+    entry: Mapping[str, t.Any],
+    said: Mapping[str, t.Any] | None,
+    first: Mapping[str, t.Any] | None,
+    second: Mapping[str, t.Any] | None,
+) -> str | None:
+    """Which password is in force for good. None where nothing proves that."""
+    if kind == "device":
+        return _LIVE.get(str((said or {}).get("live")))
+    live = _LIVE.get(str((first or {}).get("live")))
+    if live != "current" or "id" not in entry:
+        return live
+    # RMS was asked. Until RMS is through with the router, the staged password may still come, and the old one is not in force for good.
+    status = said["status"] if said else "unknown"
+    if kind != "login":
+        return live if status in ("changed", "unchanged") else None
+    if second is not None:
+        return "staged" if second["live"] == "staged" else None
+    return live if status == "failed" and not (said or {}).get("retryable") else None
+
+
+def _outcome(kind: str, said: Mapping[str, t.Any] | None, first: Mapping[str, t.Any] | None, live: str | None) -> dict[str, str]:
+    """C(live): what a log-in proved, which goes before the word of RMS; where it proved nothing, that stands."""
+    if said is None and first is None:
         return {"outcome": "unknown", "reason": "no_answer", "proof": "none"}
-    result = said or {"status": "unknown", "reason": (logged_in or {}).get("reason")}
+    result = said or {"status": "unknown", "reason": (first or {}).get("reason")}
     outcome = {"outcome": str(result["status"]), "reason": str(result.get("reason") or ""), "proof": "none"}
-    # A router that was asked itself has been logged in to; where RMS was asked, its word stands until a log-in says more.
-    live = _LIVE.get(str((logged_in or {}).get("live") or (result.get("live") if kind == "device" else "")))
     if live:
         outcome.update(live=live, proof="login")
-        if logged_in and live != "staged":
-            outcome["reason"] = "unauthorized" if live == "neither" else "old_password_in_force"
+        if kind != "device" and live != "staged":
+            outcome["reason"] = "unauthorized" if live == "neither" else OLD_PASSWORD
     elif outcome["outcome"] in ("changed", "unchanged"):
         outcome["proof"] = "login" if kind == "device" else "vendor"
     return outcome

@@ -9,11 +9,12 @@ from __future__ import annotations
 import typing as t
 from collections.abc import Mapping
 
-from ansible_collections.keyturn.devices.plugins.module_utils._rotation.account import STATUS
+from ansible_collections.keyturn.devices.plugins.module_utils._rotation.account import GOOD, STATUS
 
 _STATE = {
     "committed": "changed; the new password is in force and in the ledger",
     "dropped": "failed; the old password is in force",
+    "settled": "settled; a log-in proved that the old password is in force, and the ledger says so",
     "kept": "unknown; the old or the staged password is in force, the ledger keeps both",
     "orphaned": "orphaned; no password is known to work, the ledger keeps all of them",
     "missing": "failed; RMS does not know this serial, nothing was sent",
@@ -33,6 +34,9 @@ _ADVICE = {
     "unauthorized": "Check the token's scopes (device passwords) and the router's RMS service.",
     "locked_out": "Wait until the router's lock-out is over; nothing hammers it meanwhile.",
     "wrong_device": "The address answers for another router; correct device_host or device_serial.",
+    "not_identified": "The router does not tell its serial number, so it is not touched; look at its firmware.",
+    "no_api": "Its API is off or older than RutOS 07.03; set device_protocol to ssh.",
+    "new_password_refused": "It took the new password and refuses it, as if it kept only a part; look at the router before the next run.",
     "certificate": "Check ca_path, or the certificate of the router.",
     "quota": "The quota of RMS requests is spent; run again when it is renewed.",
     "conflict": "RMS was busy with this router; run again later.",
@@ -49,7 +53,14 @@ _ADVICE_BY_STATUS = {
     "unknown": "Run the reconcile playbook.",
     "orphaned": _LOOK_AT_IT,
 }
-_WORDS = (("changed", "changed"), ("failed", "failed"), ("unknown", "unknown"), ("orphaned", "orphaned"), ("left_alone", "left alone"))
+_WORDS = (
+    ("changed", "changed"),
+    ("failed", "failed"),
+    ("unknown", "unknown"),
+    ("orphaned", "orphaned"),
+    ("settled", "settled"),
+    ("left_alone", "left alone"),
+)
 
 
 def announce(plan: Mapping[str, t.Any], limit: int, everyone: bool) -> list[str]:
@@ -113,7 +124,7 @@ def summarise(plan: Mapping[str, t.Any], run: Mapping[str, t.Any], limit: int, r
 
 def _told(result: Mapping[str, t.Any]) -> dict[str, str]:
     status = STATUS.get(result["result"], "left_alone")
-    needs_nothing = status in ("changed", "left_alone")
+    needs_nothing = status in GOOD
     return {
         "name": result["name"],
         "status": status,

@@ -167,6 +167,10 @@ class _Change:
 
     def _find_out(self, wanted: str, fault: RouterFault) -> Outcome:
         """After the change was asked for: which password is in force? C(wanted): the status when it is the new one."""
+        if not self.may_change():
+            # Another run may be at it by now; the ration of wrong log-ins is for that one.
+            message = f"The change was asked for, and then the run that wanted it ended: {sentence(fault.message)}"
+            return Outcome("unknown", fault.reason, message)
         try:
             if self.logins.opens(self.new, patient=True):
                 if wanted == "unchanged":

@@ -197,7 +197,92 @@ def test_what_a_router_proved_while_it_was_changed_is_told_to_the_ledger(live: s
     assert (outcome["live"], outcome["proof"]) == (expected, "login")
 
 
+OPEN_BATCH: dict[str, Any] = {
+    **BATCH,
+    "kind": "login",
+    "stage": [],
+    "apply": [{**entry, "host": "h", "username": "admin"} for entry in BATCH["apply"]],
+}
+
+
 def test_through_rms_only_what_no_log_in_settled_is_asked_again() -> None:
-    batch = {**BATCH, "apply": [{**entry, "host": "h", "username": "admin"} for entry in BATCH["apply"]]}
-    proven = {"devices": [{"serial": "A", "live": "current"}, {"serial": "B", "live": None}]}
-    assert requests_for_routers(batch, TAKEN, {"a": "na", "b": "nb"}, None, proven) == [{"serial": "B", "id": 1, "password": "nb"}]
+    proven = {"devices": [{"serial": "A", "live": "staged"}, {"serial": "B", "live": None}]}
+    assert requests_for_routers(OPEN_BATCH, TAKEN, {"a": "na", "b": "nb"}, None, proven) == [{"serial": "B", "id": 1, "password": "nb"}]
+
+
+def test_a_router_with_its_old_password_is_asked_again_through_rms_because_the_first_request_may_yet_arrive() -> None:
+    proven = {"devices": [{"serial": "A", "live": "current"}, {"serial": "B", "live": "neither"}]}
+    assert requests_for_routers(OPEN_BATCH, TAKEN, {"a": "na", "b": "nb"}, None, proven) == [{"serial": "A", "id": 0, "password": "na"}]
+
+
+def test_after_rms_set_it_once_more_only_the_staged_password_is_tried() -> None:
+    applied = {"devices": [{"serial": "A", "status": "changed"}, {"serial": "B", "status": "changed"}]}
+    before = {"devices": [{"serial": "A", "live": "current"}, {"serial": "B", "live": None}]}
+    (request,) = log_ins_for_routers(OPEN_BATCH, TAKEN, {"a": "na", "b": "nb"}, {"a": "oa", "b": "ob"}, applied, before)
+    assert (request["serial"], request["candidates"]) == ("A", [{"name": "staged", "password": "na"}])
+
+
+def test_a_password_whose_list_came_to_light_is_not_tried_before_its_own_batch() -> None:
+    applied = {"devices": [{"serial": "A", "status": "unknown", "reason": "unconfirmed"}, {"serial": "B", "status": "changed"}]}
+    asked = log_ins_for_routers(OPEN_BATCH, TAKEN, {"a": "na", "b": "nb"}, {}, applied)
+    assert [request["serial"] for request in asked] == ["B"]
+
+
+@pytest.mark.parametrize(
+    ("said", "looked_again", "expected"),
+    [
+        ({"status": "changed"}, {"live": "staged"}, {"outcome": "changed", "proof": "login", "live": "staged"}),
+        ({"status": "changed"}, {"live": "neither"}, {"outcome": "unknown", "proof": "none", "reason": "new_password_refused"}),
+        ({"status": "changed"}, {"live": None}, {"outcome": "changed", "proof": "vendor"}),
+        ({"status": "changed"}, None, {"outcome": "changed", "proof": "vendor"}),
+        ({"status": "unknown", "reason": "timeout"}, None, {"outcome": "unknown", "proof": "none", "reason": "timeout"}),
+        ({"status": "failed", "reason": "conflict", "retryable": True}, None, {"outcome": "failed", "proof": "none", "reason": "conflict"}),
+        ({"status": "failed", "reason": "rejected", "retryable": False}, None, {"outcome": "failed", "proof": "login", "live": "current"}),
+        (None, None, {"outcome": "unknown", "proof": "none"}),
+    ],
+)
+def test_an_old_password_counts_as_in_force_only_when_rms_is_through_with_the_router(
+    said: dict[str, Any] | None, looked_again: dict[str, Any] | None, expected: dict[str, str]
+) -> None:
+    applied = {"devices": [{"serial": "A", **said}]} if said else {}
+    again = {"devices": [{"serial": "A", "reason": "", **looked_again}]} if looked_again else {"devices": []}
+    before = {"devices": [{"serial": "A", "live": "current", "reason": ""}]}
+    batch = {**OPEN_BATCH, "apply": OPEN_BATCH["apply"][:1]}
+    (outcome,) = outcomes_for_ledger(batch, TAKEN, applied, again, before)
+    assert {**outcome, **expected} == outcome
+    assert ("live" in outcome) == ("live" in expected)
+
+
+def test_in_the_first_run_an_old_password_is_kept_in_doubt_while_rms_has_no_outcome() -> None:
+    applied = {"devices": [{"serial": "A", "status": "unknown", "reason": "timeout"}]}
+    proven = {"devices": [{"serial": "A", "live": "current", "reason": ""}]}
+    outcome = outcomes_for_ledger({**BATCH, "apply": BATCH["apply"][:1]}, TAKEN, applied, proven)[0]
+    assert (outcome["outcome"], outcome["reason"], "live" in outcome) == ("unknown", "timeout", False)
+
+
+def test_an_old_password_that_reconcile_proved_is_settled_and_no_failure() -> None:
+    answer = {"devices": [{"name": "a", "status": "dropped", "reason": "old_password_in_force"}]}
+    taken = {"devices": [{"name": "a", "status": "resumed"}]}
+    run = account({}, {**OPEN_BATCH, "names": ["a"]}, taken, {}, answer, SETTINGS)
+    told = summarise(plan(due=[]), run, 100)
+    assert (run["stop"], told["good"], told["counts"]["settled"]) == ("", True, 1)
+
+
+def test_of_a_large_fleet_a_router_that_was_settled_and_then_changed_is_told_no_more() -> None:
+    small = Settings(100, 1, 4)
+    run = account({}, BATCH, TAKEN, {}, settled(a="kept", b="kept"), small)
+    run = account(run, BATCH, TAKEN, {}, settled(a="committed", b="kept"), small)
+    assert [result["name"] for result in run["results"] if result["result"] == "kept"] == ["b"]
+
+
+@pytest.mark.parametrize("kind", ["device", "login"])
+def test_a_site_that_cannot_be_reached_leaves_its_routers_for_the_next_run_and_does_not_stop_this_one(kind: str) -> None:
+    away = {"unreachable": True, "msg": "no route to the site"}
+    batch = {**DEVICE_BATCH, "kind": kind}
+    applied, proven = (away, {}) if kind == "device" else ({}, away)
+    outcomes = outcomes_for_ledger(batch, TAKEN, applied, proven)
+    assert {(outcome["outcome"], outcome["reason"]) for outcome in outcomes} == {("unknown", "offline")}
+    answer = {"devices": [{"name": name, "status": "kept", "reason": "offline"} for name in "ab"]}
+    run = account({}, batch, {"devices": TAKEN["devices"][:2]}, applied, answer, SETTINGS, proven=proven)
+    assert run["stop"] == ""
+    assert "no route to the site" in summarise(plan(), run, 100)["lines"][0]

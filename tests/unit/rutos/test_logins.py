@@ -172,6 +172,13 @@ def test_nothing_is_changed_for_a_run_that_has_ended(alive: list[bool], tried: l
     assert (outcome.status, outcome.reason, way.tried, way.closed) == ("failed", "not_sent", tried, 1)
 
 
+def test_when_the_run_ends_during_the_change_the_ration_of_wrong_log_ins_is_left_to_the_next_one() -> None:
+    way = ScriptedWay(True, change=Unclear("interrupted", "cut"))
+    alive = [True, True]
+    outcome = change_password(way, "1", OLD, NEW, may_change=lambda: bool(alive) and alive.pop())
+    assert (outcome.status, outcome.live, way.tried, way.closed) == ("unknown", None, [OLD], 1)
+
+
 def test_a_third_log_in_is_never_tried() -> None:
     way = ScriptedWay()
     logins = Logins(way)
