@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from campaigns import crash_devices
 
 from integration.canaries import CommandLines, found_below, found_in
 from integration.cores import Core
@@ -173,6 +174,13 @@ def test_a_run_killed_at_the_change_is_settled_by_the_next_one(newest_core: Core
         assert place.lost() == []
         assert {name: record["current"]["password"] for name, record in place.records().items()} == (staged if change_arrived else imported)
         assert set(place.wrong_logins().values()) == {0 if change_arrived else 1}
+
+
+def test_kills_at_random_moments_and_cut_connections_lose_no_password(newest_core: Core, tmp_path: Path) -> None:
+    score = crash_devices.run(kills=3, seed=43, folder=tmp_path, ansible_bin=newest_core.bin)
+
+    assert score.kept_the_promise, score
+    assert score.rounds == 3
 
 
 def test_the_wrong_router_at_an_address_is_left_as_it_is(newest_core: Core, tmp_path: Path) -> None:
