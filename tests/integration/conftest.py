@@ -23,6 +23,13 @@ def core(request: pytest.FixtureRequest) -> Core:
     return each
 
 
+@pytest.fixture(params=[CORES[0], CORES[-1]] if len(CORES) > 1 else CORES, ids=lambda core: f"core-{core.series}")
+def edge_core(request: pytest.FixtureRequest) -> Core:
+    """The newest and the oldest ansible-core: for what an end of the range would show."""
+    each: Core = request.param
+    return each
+
+
 @pytest.fixture(scope="session")
 def newest_core() -> Core:
     """The newest ansible-core only: for what does not depend on the release."""

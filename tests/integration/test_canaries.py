@@ -69,8 +69,7 @@ FAILURES = {
 }
 
 
-@pytest.mark.parametrize("failure", FAILURES)
-def test_no_secret_shows_or_stays(core: Core, tmp_path: Path, failure: str) -> None:
+def search(core: Core, tmp_path: Path, failure: str) -> None:
     with place_with_canaries(tmp_path, core) as place:
         for name, value in FAILURES[failure].items():
             place.rms.set(**{name: {"*": value} if name == "fates" else value})
@@ -87,9 +86,19 @@ def test_no_secret_shows_or_stays(core: Core, tmp_path: Path, failure: str) -> N
         assert all(path.stat().st_mode & 0o777 == 0o600 for path in tmp_path.glob("keyturn-generated-*"))
 
 
+@pytest.mark.parametrize("failure", ["all goes well", "routers refuse and echo"])
+def test_no_secret_shows_or_stays_on_any_core(core: Core, tmp_path: Path, failure: str) -> None:
+    search(core, tmp_path, failure)
+
+
+@pytest.mark.parametrize("failure", sorted(set(FAILURES) - {"all goes well", "routers refuse and echo"}))
+def test_no_secret_shows_or_stays_whatever_fails(edge_core: Core, tmp_path: Path, failure: str) -> None:
+    search(edge_core, tmp_path, failure)
+
+
 @pytest.mark.parametrize("spoil", ["passphrase", "ledger", "library"])
-def test_no_secret_shows_when_the_ledger_cannot_be_used(core: Core, tmp_path: Path, spoil: str) -> None:
-    with place_with_canaries(tmp_path, core) as place:
+def test_no_secret_shows_when_the_ledger_cannot_be_used(edge_core: Core, tmp_path: Path, spoil: str) -> None:
+    with place_with_canaries(tmp_path, edge_core) as place:
         secrets = secrets_of(place)
         if spoil == "passphrase":
             place.env["KEYTURN_LEDGER_PASSPHRASE"] = "canary of a wrong passphrase"

@@ -31,8 +31,8 @@ def start(place: Site, playbook: str, *arguments: str) -> subprocess.Popen[str]:
     )
 
 
-def test_a_rotation_killed_at_a_random_moment_loses_no_password(core: Core, tmp_path: Path) -> None:
-    score = crash.run(kills=4, seed=41, folder=tmp_path, ansible_bin=core.bin)
+def test_a_rotation_killed_at_a_random_moment_loses_no_password(edge_core: Core, tmp_path: Path) -> None:
+    score = crash.run(kills=4, seed=41, folder=tmp_path, ansible_bin=edge_core.bin)
 
     assert score.lost == []
     assert score.good == 4

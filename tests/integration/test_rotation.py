@@ -57,8 +57,8 @@ def test_a_fleet_with_every_source_is_rotated_and_proven_and_a_second_run_change
         assert place.changing_requests() == []
 
 
-def test_check_mode_tells_who_is_due_and_why_and_changes_nothing(core: Core, tmp_path: Path) -> None:
-    with site(tmp_path, core, routers=2) as place:
+def test_check_mode_tells_who_is_due_and_why_and_changes_nothing(edge_core: Core, tmp_path: Path) -> None:
+    with site(tmp_path, edge_core, routers=2) as place:
         done = place.run("rotate_routers", "--check")
 
         assert done.returncode == 0, done.stdout
@@ -116,8 +116,8 @@ def test_a_router_that_did_not_change_for_sure_ends_the_run_with_a_failure_that_
 
 
 @pytest.mark.parametrize("same_password", ["error", "completed"])
-def test_what_was_left_in_doubt_is_settled_with_the_same_password(core: Core, tmp_path: Path, same_password: str) -> None:
-    with site(tmp_path, core, routers=3, same_password=same_password) as place:
+def test_what_was_left_in_doubt_is_settled_with_the_same_password(edge_core: Core, tmp_path: Path, same_password: str) -> None:
+    with site(tmp_path, edge_core, routers=3, same_password=same_password) as place:
         place.import_real_passwords()
         took_it, kept_it, _other = names_of(place)
         place.rms.set(fates={place.serials[took_it]: "goes_silent_after_change", place.serials[kept_it]: "goes_offline_midway"})
@@ -163,8 +163,8 @@ def test_a_token_that_may_not_change_passwords_stops_the_run_with_nothing_change
         assert all(record["staged"] is None for record in place.records().values())
 
 
-def test_the_answer_of_a_whole_batch_lost_after_the_change_costs_no_password(core: Core, tmp_path: Path) -> None:
-    with site(tmp_path, core, routers=4) as place:
+def test_the_answer_of_a_whole_batch_lost_after_the_change_costs_no_password(edge_core: Core, tmp_path: Path) -> None:
+    with site(tmp_path, edge_core, routers=4) as place:
         place.import_real_passwords()
         place.rms.set(faults=[{"kind": "cut", "when": "after_change", "method": "POST", "path": "/devices/passwords/set"}])
         done = place.run("rotate_routers")
