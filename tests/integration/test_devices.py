@@ -265,6 +265,8 @@ def test_a_change_made_through_rms_is_proven_by_a_log_in(core: Core, tmp_path: P
         ("completed_without_change", "failed; the old password is in force (old_password_in_force", "login", 1),
         ("truncates", "orphaned", None, 2),
         ("goes_silent_after_change", "changed", "login", 0),
+        ("error_after_change", "changed", "login", 1),
+        ("error", "failed; the old password is in force (rejected", None, 0),
         ("goes_offline_midway", "unknown", None, 1),
     ],
 )
@@ -281,7 +283,7 @@ def test_a_log_in_goes_before_the_word_of_rms(
         assert told(done, odd).startswith(f"{odd}: {status}")
         record = place.records()[odd]
         assert record["verified_by"] == verified_by
-        assert (record["staged"] is None) == (verified_by == "login")
+        assert (record["staged"] is None) == (status not in ("orphaned", "unknown"))
         assert len(passwords(record)) >= 2
         assert place.lost() == ([odd] if status == "orphaned" else [])
         assert place.wrong_logins() == {odd: wrong_logins, **dict.fromkeys(good, 0)}

@@ -26,6 +26,8 @@ STATUS = {
 GOOD = ("changed", "settled", "left_alone")
 # What router_login needs to know of a router; router_password through RMS needs none of it.
 _LOG_IN = ("host", "username", "protocol", "fingerprint")
+# Why RMS did nothing at a router, so that its password is surely the old one.
+_NEVER_ASKED = ("offline", "not_found", "not_sent", "quota", "conflict", "unauthorized")
 # Which password is in force, as router_password and router_login name it, in the words of the ledger.
 _LIVE = {"new": "staged", "staged": "staged", "current": "current", "neither": "neither"}
 # How the ledger says that a device is given to this run.
@@ -180,10 +182,11 @@ def log_ins_for_routers(
     applied: Mapping[str, t.Any] | None = None,
     before: Mapping[str, t.Any] | None = None,
 ) -> list[dict[str, t.Any]]:
-    """What C(router_login) is to be asked: which of the two passwords is in force, the staged one first.
+    """What C(router_login) is to be asked: which of the two passwords is in force, the one first that should be.
 
-    C(applied): what RMS said before. C(before): what an earlier log-in of this batch said; then the staged password is tried once more, and
-    only where the old one was in force until RMS said that it set the staged one.
+    C(applied): what RMS said before; the staged password goes first, unless RMS says that the router kept its own. C(before): what an
+    earlier log-in of this batch said; then the staged password is tried once more, and only where the old one was in force until RMS said
+    that it set the staged one.
     """
     mine = ours(taken)
     said, looked = _by_serial(applied), _by_serial(before)
@@ -192,19 +195,26 @@ def log_ins_for_routers(
         serial, name = entry["serial"], entry["name"]
         if name not in mine or "host" not in entry or not staged.get(name):
             continue
-        if not (_may_have_changed(said.get(serial)) if not looked else _was_set(looked.get(serial), said.get(serial))):
-            continue
+        word = said.get(serial)
         candidates = [{"name": "staged", "password": staged[name]}]
-        if not looked and current.get(name) and current[name] != staged[name]:
-            candidates.append({"name": "current", "password": current[name]})
-        request = {option: entry[option] for option in ("serial", *_LOG_IN) if option in entry}
-        requests.append({**request, "candidates": candidates})
+        if looked:
+            wanted = _was_set(looked.get(serial), word)
+        else:
+            wanted = _may_tell_more(word)
+            if current.get(name) and current[name] != staged[name]:
+                candidates.append({"name": "current", "password": current[name]})
+            if word and word["status"] == "failed":
+                candidates.reverse()
+                wanted = wanted and len(candidates) == 2
+        if wanted:
+            request = {option: entry[option] for option in ("serial", *_LOG_IN) if option in entry}
+            requests.append({**request, "candidates": candidates})
     return requests
 
 
-def _may_have_changed(said: Mapping[str, t.Any] | None) -> bool:
-    """Not of a router that kept its password, as RMS says, nor of one whose list came to light: that is looked at in a batch of its own."""
-    return said is None or (said["status"] != "failed" and said.get("reason") != "unconfirmed")
+def _may_tell_more(said: Mapping[str, t.Any] | None) -> bool:
+    """Not of a router that RMS was never asked for, nor of one whose list came to light: that is looked at in a batch of its own."""
+    return said is None or said.get("reason") not in (*_NEVER_ASKED, "unconfirmed")
 
 
 def _was_set(looked: Mapping[str, t.Any] | None, said: Mapping[str, t.Any] | None) -> bool:
@@ -254,10 +264,13 @@ def _live(
     if kind == "device":
         return _LIVE.get(str((said or {}).get("live")))
     live = _LIVE.get(str((first or {}).get("live")))
+    status = said["status"] if said else "unknown"
+    if kind != "login" and status == "failed":
+        # RMS can be wrong about that, and needs no old password to set a new one.
+        return live if live == "staged" else None
     if live != "current" or "id" not in entry:
         return live
     # RMS was asked. Until RMS is through with the router, the staged password may still come, and the old one is not in force for good.
-    status = said["status"] if said else "unknown"
     if kind != "login":
         return live if status in ("changed", "unchanged") else None
     if second is not None:

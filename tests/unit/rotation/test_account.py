@@ -157,16 +157,28 @@ def test_a_router_that_is_asked_itself_gets_both_passwords_and_rms_never_its_add
     assert requests_for_routers(both, TAKEN, {"a": "na"}) == [{"serial": "A", "id": 7, "password": "na"}]
 
 
-def test_the_staged_password_is_tried_first_and_never_where_rms_says_that_the_router_kept_its_own() -> None:
-    applied = {"devices": [{"serial": "A", "status": "changed"}, {"serial": "B", "status": "failed"}]}
+def test_the_password_that_should_work_is_tried_first() -> None:
+    applied = {"devices": [{"serial": "A", "status": "changed"}, {"serial": "B", "status": "failed", "reason": "rejected"}]}
     assert log_ins_for_routers(DEVICE_BATCH, TAKEN, {"a": "na", "b": "nb"}, {"a": "oa", "b": "ob"}, applied) == [
         {
             "serial": "A",
             "host": "a.example",
             "username": "admin",
             "candidates": [{"name": "staged", "password": "na"}, {"name": "current", "password": "oa"}],
-        }
+        },
+        {
+            "serial": "B",
+            "host": "b.example",
+            "username": "admin",
+            "candidates": [{"name": "current", "password": "ob"}, {"name": "staged", "password": "nb"}],
+        },
     ]
+
+
+@pytest.mark.parametrize("reason", ["offline", "not_sent", "not_found"])
+def test_a_router_that_rms_never_asked_is_not_logged_in_to(reason: str) -> None:
+    applied = {"devices": [{"serial": serial, "status": "failed", "reason": reason} for serial in "AB"]}
+    assert log_ins_for_routers(DEVICE_BATCH, TAKEN, {"a": "na", "b": "nb"}, {"a": "oa", "b": "ob"}, applied) == []
 
 
 @pytest.mark.parametrize(
@@ -176,6 +188,9 @@ def test_the_staged_password_is_tried_first_and_never_where_rms_says_that_the_ro
         ({"status": "changed", "reason": ""}, {"live": "staged"}, {"outcome": "changed", "proof": "login", "live": "staged"}),
         ({"status": "changed", "reason": ""}, {"live": "current"}, {"outcome": "changed", "proof": "login", "live": "current"}),
         ({"status": "changed", "reason": ""}, {"live": "neither"}, {"outcome": "changed", "proof": "login", "live": "neither"}),
+        ({"status": "failed", "reason": "rejected"}, {"live": "staged"}, {"outcome": "failed", "proof": "login", "live": "staged"}),
+        ({"status": "failed", "reason": "rejected"}, {"live": "current"}, {"outcome": "failed", "proof": "none"}),
+        ({"status": "failed", "reason": "rejected"}, {"live": "neither"}, {"outcome": "failed", "proof": "none"}),
         ({"status": "changed", "reason": ""}, {"live": None, "reason": "timeout"}, {"outcome": "changed", "proof": "vendor"}),
         ({"status": "unknown", "reason": "timeout"}, {"live": "staged"}, {"outcome": "unknown", "proof": "login", "live": "staged"}),
         (None, {"live": None, "reason": "offline"}, {"outcome": "unknown", "proof": "none"}),
