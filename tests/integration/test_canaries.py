@@ -37,12 +37,13 @@ def place_with_canaries(tmp_path: Path, core: Core, **switches: object) -> Itera
             "password": f"{{{{ lookup('ansible.builtin.file', '{tmp_path / 'secrets' / 'value'}') }}}}",
         }
         place.hosts[made_by_rms]["device_password_source"] = {"kind": "rms"}
-        (tmp_path / "tmp").mkdir()
+        (tmp_path / "t").mkdir()
         place.env = {
-            "TMPDIR": str(tmp_path / "tmp"),
+            # Short: ansible-core 2.21 puts a socket below it, and the path of a socket has at most 107 characters.
+            "TMPDIR": str(tmp_path / "t"),
             "ANSIBLE_LOG_PATH": str(tmp_path / "ansible.log"),
-            "ANSIBLE_LOCAL_TEMP": str(tmp_path / "tmp" / "local"),
-            "ANSIBLE_REMOTE_TEMP": str(tmp_path / "tmp" / "remote"),
+            "ANSIBLE_LOCAL_TEMP": str(tmp_path / "t" / "l"),
+            "ANSIBLE_REMOTE_TEMP": str(tmp_path / "t" / "r"),
             "ANSIBLE_DISPLAY_ARGS_TO_STDOUT": "true",
             "ANSIBLE_DEBUG": "false",
         }
