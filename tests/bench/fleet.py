@@ -43,7 +43,7 @@ URI_PLAYBOOK = """---
         method: POST
         body_format: json
         body: {data: [{id: "{{ found.json.data[0].id }}", password: "{{ password }}", password_confirmation: "{{ password }}"}]}
-      vars: {password: "Ab1!{{ lookup('ansible.builtin.password', '/dev/null', length=16) }}"}
+      vars: {password: "Ab1!{{ lookup('ansible.builtin.password', '/dev/null', length=16, seed=inventory_hostname) }}"}
       delegate_to: localhost
       register: asked
     - name: Wait for the outcome
