@@ -82,6 +82,13 @@ options:
         description:
           - For O(via=device), the password that should be in force now. Without it, O(devices[].password) can only be proven.
         type: str
+      try_first:
+        description:
+          - For O(via=device), the password that should be in force, which is tried first. V(new) after a change that was left in doubt, so
+            that a router which has O(devices[].password) already counts no wrong log-in. One that has not is changed.
+        type: str
+        choices: [current, new]
+        default: current
       id:
         description:
           - The id of the router in RMS, as P(keyturn.devices.router_info#module) returned it just before. It saves looking the
@@ -369,6 +376,7 @@ ARGUMENTS: dict[str, Any] = {
             "id": {"type": "int"},
             "host": {"type": "str"},
             "current_password": {"type": "str", "no_log": True},
+            "try_first": {"type": "str", "choices": ["current", "new"], "default": "current"},
             **router_argument_spec(),
         },
     },

@@ -30,6 +30,7 @@ def options(devices: Sequence[Mapping[str, Any]], **settings: Any) -> dict[str, 
         "fingerprint": None,
         "password": None,
         "current_password": None,
+        "try_first": "current",
         "candidates": None,
     }
     return {

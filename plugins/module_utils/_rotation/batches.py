@@ -8,7 +8,7 @@ A batch is plain data, ready to be handed to the modules as it is:
 
 * C(number), C(kind), C(names), C(site) (the inventory host where what speaks to a router runs)
   * C(rms_set), C(rms_generate): through RMS, and where a log-in is possible proven by one
-  * C(device): at the router itself
+  * C(device): at the router itself, also to finish by SSH what an earlier run began there
   * C(login): open from an earlier run; a log-in tells which password is in force
 * C(stage): requests for C(ledger) with C(state=staged); empty for devices that are taken up again, with C(state=resumed) and C(resume)
 * C(apply): C(name), C(serial) and what else C(router_password) needs to find the router; never a password
@@ -80,16 +80,25 @@ def batches_of_unsettled(unsettled: Sequence[Unsettled], routers: Mapping[str, M
         if entry.awaiting:
             lists.setdefault(entry.generated_csv, []).append(entry)
         else:
-            kind = "login" if entry.device.can_log_in else "rms_set"
-            groups.setdefault((kind, entry.device.site), []).append(entry.device)
+            groups.setdefault((_kind_of_unsettled(entry.device), entry.device.site), []).append(entry.device)
     batches: list[Batch] = []
     for path, entries in lists.items():
         batch = _batch(len(batches) + 1, "rms_generate", [entry.device for entry in entries], routers)
         batches.append({**batch, "generate": {"collect": True}, "generated_csv": path})
     for (kind, _site), devices in groups.items():
         for part in cut(devices, sizes, first=not batches):
-            batches.append(_batch(len(batches) + 1, kind, part, routers))
+            batch = _batch(len(batches) + 1, kind, part, routers)
+            if kind == "device":
+                batch["apply"] = [{**request, "try_first": "new"} for request in batch["apply"]]
+            batches.append(batch)
     return batches
+
+
+def _kind_of_unsettled(device: Device) -> str:
+    if not device.can_log_in:
+        return "rms_set"
+    # By SSH root and the web user change one after the other: who finds root's old password knows nothing of the other's.
+    return "device" if device.protocol == "ssh" and not device.uses_rms else "login"
 
 
 def _kind(device: Device, generates: bool) -> str:

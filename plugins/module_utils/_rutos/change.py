@@ -34,6 +34,7 @@ def change_password(
     current: str | None,
     new: str,
     *,
+    new_first: bool = False,
     check_mode: bool = False,
     may_change: Callable[[], bool] = lambda: True,
     sleep: Callable[[float], None] = time.sleep,
@@ -41,9 +42,10 @@ def change_password(
     """Make C(new) the password of the router with that serial number, unless it is already, and prove it by a log-in.
 
     C(current): the password that should work now; without it only C(new) is tried. Every session is ended, whatever happens.
+    C(new_first): an earlier change was left in doubt, so that C(new) should work already.
     C(may_change): asked before the first log-in and right before the change; when it says no, the run that wanted it has ended.
     """
-    change = _Change(way, Logins(way, sleep), serial, current, new, check_mode, may_change)
+    change = _Change(way, Logins(way, sleep), serial, current, new, new_first, check_mode, may_change)
     return _closed(way, change.logins, change.run)
 
 
@@ -107,6 +109,7 @@ class _Change:
     serial: str
     current: str | None = field(repr=False)
     new: str = field(repr=False)
+    new_first: bool
     check_mode: bool
     may_change: Callable[[], bool]
     live: str | None = None
@@ -143,13 +146,14 @@ class _Change:
 
     def _enter(self) -> Outcome | None:
         """Log in and identify the router. None when the current password opened it."""
-        if self.current is not None and self.current != self.new and self.logins.opens(self.current):
-            self.identity = _identified(self.way, self.serial)
-            self.live = "current"
-            return None
-        if self.logins.opens(self.new):
-            _identified(self.way, self.serial)
-            return Outcome("unchanged", "same_password", "The router has this password already.", "new")
+        passwords = [password for password in (self.current, self.new) if password is not None]
+        for password in dict.fromkeys(reversed(passwords) if self.new_first else passwords):
+            if self.logins.opens(password):
+                self.identity = _identified(self.way, self.serial)
+                if password == self.new:
+                    return Outcome("unchanged", "same_password", "The router has this password already.", "new")
+                self.live = "current"
+                return None
         message = f"{_NOTHING_CHANGED}: the router refused {_counted(self.logins.wrong)}."
         return Outcome("failed", "unauthorized", message, None if self.current is None else "neither")
 

@@ -48,6 +48,7 @@ def set_on_routers(options: Mapping[str, Any], check_mode: bool) -> dict[str, An
             device["serial"],
             device["current_password"] or None,
             device["password"],
+            new_first=device["try_first"] == "new",
             check_mode=check_mode,
             may_change=options.get("may_change", _always),
         )
