@@ -191,6 +191,7 @@ class HttpClient:
         self._session.mount("https://", self._adapter)
         self._session.mount("http://", self._adapter)
         self.deadline = deadline
+        self._reply_by = float("inf")
         if not validate_certs:
             urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
 
@@ -239,7 +240,8 @@ class HttpClient:
 
         A kept-alive connection may be closed by the server at the moment the request leaves: that would be an unknown outcome
         for nothing. Where the outcome matters little, such as for the end of a session, C(fresh) may be false, to spare a router the
-        work of another connection. C(patience): seconds to wait for the reply, where that is more than the client's time-out.
+        work of another connection. C(patience): seconds to wait for the reply at least, past the client's time-out and the deadline too:
+        for a reply without which something is left behind. Nothing is sent after the deadline all the same.
         """
         if self._may_change is not None and not self._may_change():
             raise HttpFault("not_sent", "the run that asked for it has ended", sent=False)
@@ -253,7 +255,8 @@ class HttpClient:
         left = float("inf") if self.deadline is None else self.deadline - self._clock()
         if left <= 0:
             raise HttpFault("timeout", "the deadline passed before the request was sent", sent=False)
-        timeout = (min(self._timeout, left), min(max(self._timeout, patience), left))
+        timeout = (min(self._timeout, left), max(min(self._timeout, left), patience))
+        self._reply_by = self._clock() + max(left, patience)
         try:
             return self._session.request(method, url, timeout=timeout, verify=self._verify, allow_redirects=False, stream=True, **content)
         except ValueError as problem:  # An impossible URL or header; its text would show them.
@@ -280,7 +283,7 @@ class HttpClient:
             length += len(piece)
             if length > _MOST_BYTES:
                 raise HttpFault("protocol", f"the reply is longer than {_MOST_BYTES} bytes", sent=True)
-            if self.deadline is not None and self._clock() > self.deadline:
+            if self._clock() > self._reply_by:
                 raise HttpFault("timeout", "the deadline passed while the reply was read", sent=True)
         announced = response.headers.get("Content-Length", "")
         # urllib3 before 2.0 does not notice a short body when it is read through requests.

@@ -10,6 +10,7 @@ import socket
 import ssl
 import struct
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -260,7 +261,8 @@ def test_without_a_token_none_is_sent(httpserver: HTTPServer) -> None:
     assert [request.headers.get("Authorization") for request, _response in httpserver.log] == [None, "Bearer t0ken"]
 
 
-def test_more_patience_than_the_time_out_is_kept(httpserver: HTTPServer) -> None:
+@pytest.mark.parametrize("limit", ["time-out", "deadline"])
+def test_more_patience_than_the_time_out_or_the_deadline_is_kept(httpserver: HTTPServer, limit: str) -> None:
     started = threading.Event()
 
     def slow(_request: object) -> Response:
@@ -268,7 +270,8 @@ def test_more_patience_than_the_time_out_is_kept(httpserver: HTTPServer) -> None
         return Response("{}")
 
     httpserver.expect_request("/x").respond_with_handler(slow)
-    assert HttpClient(timeout=1).change("POST", httpserver.url_for("/x"), patience=20, json={}).status == 200
+    client = HttpClient(timeout=1) if limit == "time-out" else HttpClient(deadline=time.monotonic() + 1)
+    assert client.change("POST", httpserver.url_for("/x"), patience=20, json={}).status == 200
 
 
 @pytest.mark.parametrize("reset", [False, True])

@@ -22,7 +22,8 @@ from ansible_collections.keyturn.devices.plugins.module_utils._rutos.addresses i
 from ansible_collections.keyturn.devices.plugins.module_utils._rutos.rules import read_rule
 from ansible_collections.keyturn.devices.plugins.module_utils._rutos.visit import Identity, RouterFault, Rule, Unclear
 
-# A router lets one log-in wait up to 15 s for another (observed).
+# A router lets one log-in wait up to 15 s for another (observed). It is waited for past the deadline too: only its answer tells which
+# session is to be ended.
 LOGIN_PATIENCE = 20.0
 # What the end of a session may take, even past the deadline: one left open keeps memory on the router (observed).
 LOGOUT_PATIENCE = 10.0

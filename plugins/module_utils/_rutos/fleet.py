@@ -16,7 +16,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 # After the deadline no request is begun; what is on its way then, and the end of sessions, may take this long.
-GRACE = 25.0
+GRACE = 45.0
 
 
 def at_once(

@@ -73,6 +73,17 @@ def test_without_a_current_password_the_new_one_can_only_be_proven(site: RutosSi
     assert (outcome["status"], outcome["live"]) == ("unchanged", "new")
 
 
+@pytest.mark.parametrize("arrived", [True, False])
+def test_after_a_change_in_doubt_the_new_password_goes_first(site: RutosSimulator, new_router: NewRouter, arrived: bool) -> None:
+    router = new_router()
+    if arrived:
+        assert set_password(router, NEW, router.password)["status"] == "changed"
+    outcome = set_passwords([device(router, password=NEW, current_password=router.password, try_first="new")])["devices"][0]
+    assert (outcome["status"], outcome["live"]) == ("unchanged" if arrived else "changed", "new")
+    assert site.truth(router.serial)["wrong_logins"] == outcome["wrong_logins"] == (0 if arrived else 1)
+    assert changed(site, router)
+
+
 def test_a_password_that_is_both_costs_one_wrong_log_in_at_most(site: RutosSimulator, new_router: NewRouter) -> None:
     router = new_router()
     assert set_password(router, WRONG, WRONG)["live"] == "neither"
@@ -162,6 +173,14 @@ def test_a_wrong_current_password_in_the_change_itself_is_a_refusal(site: RutosS
     thread.join()
     assert (outcome["status"], outcome["reason"]) == ("failed", "unauthorized")
     assert site.truth(router.serial)["password"] == "Set-elsewhere-1"
+
+
+def test_a_log_in_that_outlasts_the_deadline_leaves_no_session(site: RutosSimulator, new_router: NewRouter) -> None:
+    router = new_router(faults=[{"kind": "slow", "path": "/api/login", "when": "after_change", "seconds": 2.0}])
+    outcome = set_password(router, NEW, router.password, deadline=1)
+    assert (outcome["status"], outcome["reason"]) == ("failed", "timeout")
+    wait_for(site, router, "/api/logout")
+    assert not changed(site, router)
 
 
 # --- the connection breaks -------------------------------------------------------------------------------------------------------
