@@ -10,7 +10,6 @@ C(rules), the tables in C(schema).
 
 from __future__ import annotations
 
-import datetime
 import os
 import pwd
 import socket
@@ -34,6 +33,7 @@ from ansible_collections.keyturn.devices.plugins.module_utils._ledger.change imp
 )
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.crypto import Cost, SecretBox, check_passphrase
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.database import Database
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger.describing import describe, read_events
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.errors import LedgerError, PasswordRefused, raise_all
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.holder import Run
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.opening import create, key_columns, read_key, unlock
@@ -215,8 +215,8 @@ class Ledger:
             return Result(name, "busy", "fenced")
         secret = None
         if request.make is not None:
-            former = [self._secret(password) for password in (current, *passwords.history) if password and password.secret]
-            doubtful = [self._secret(staged)] if staged and staged.secret else []
+            former = [known for password in (current, *passwords.history) if password and (known := self._secret(password))]
+            doubtful = [known] if staged and (known := self._secret(staged)) else []
             secret = request.make(former + doubtful if current else doubtful + former)
             if staged and doubtful == [secret]:
                 return already
@@ -272,7 +272,7 @@ class Ledger:
             change.update_password(target, secret=self._box.seal(device.name, target.id, password))
             change.event(device.name, target.slot, target.slot, "collected")
             return Result(device.name, "collected", "" if target.slot == STAGED else target.slot, changed=True)
-        if any(each.secret and self._secret(each) == password for each in made_by_vendor):
+        if any(self._secret(each) == password for each in made_by_vendor):
             return Result(device.name, "unchanged")
         # The vendor was asked twice and made two. Which one is in force is for the next step to find out; neither may be lost.
         if target.slot != STAGED:
@@ -450,7 +450,7 @@ class Ledger:
         staged, current = passwords.staged, passwords.current
         if change.lease(device) == HELD:
             return Result(row.name, "busy", "leased")
-        same = current is not None and current.secret is not None and self._secret(current) == row.password
+        same = current is not None and self._secret(current) == row.password
         was_orphaned = device.orphaned is not None
         warnings = self._note_serial(change, device, row.serial)
         if same and not was_orphaned:
@@ -459,7 +459,7 @@ class Ledger:
             change.event(row.name, ORPHANED, "", "imported")
             change.update_device(device, orphaned=None, orphaned_at=None)
         change.release_lease(device)
-        is_staged = staged is not None and staged.secret is not None and self._secret(staged) == row.password
+        is_staged = staged is not None and self._secret(staged) == row.password
         if staged and not is_staged:
             change.move(staged, SUPERSEDED, "imported")
         if same:
@@ -514,10 +514,10 @@ class Ledger:
             # Piece by piece: a fleet's whole history would be in memory twice.
             for part in chunks(list(devices)):
                 passwords = read_passwords(connection, part)
-                events = self._events(connection, part, include_events) if include_events else {}
+                events = read_events(connection, part, include_events) if include_events else {}
                 for name in part:
                     known = passwords.get(name) or Passwords(None, None, [])
-                    described[name] = self._described(devices[name], known, now, include_secrets)
+                    described[name] = describe(devices[name], known, now, self._secret if include_secrets else None)
                     if include_events:
                         described[name]["events"] = events.get(name, [])
         return described
@@ -532,7 +532,7 @@ class Ledger:
         for name in names:
             entry = known.get(name) or Passwords(None, None, [])
             password = next(iter(entry.all()), None)
-            found[name] = self._secret(password) if password and password.secret else None
+            found[name] = self._secret(password) if password else None
         return found
 
     def names_by_serial(self) -> dict[str, list[str]]:
@@ -544,68 +544,11 @@ class Ledger:
                 found.setdefault(serial, []).append(name)
         return found
 
-    def _described(self, device: Device, known: Passwords, now: float, include_secrets: bool) -> dict[str, Any]:
-        def slot(password: Password, **more: Any) -> dict[str, Any]:
-            described = {
-                "id": password.id,
-                "source": password.source,
-                "serial": password.serial,
-                "run_id": password.run_id,
-                "made_at": iso(password.made_at),
-                **more,
-            }
-            if include_secrets:
-                described["password"] = self._secret(password) if password.secret else None
-            return described
-
-        staged, current = known.staged, known.current
-        return {
-            "serial": device.serial,
-            "current": slot(current, committed_at=iso(current.moved_at)) if current else None,
-            "staged": slot(
-                staged,
-                staged_at=iso(staged.moved_at),
-                awaiting=staged.secret is None,
-                generated_csv=staged.generated_csv,
-                attempts=staged.attempts,
-                last_status=staged.settled_as,
-                last_reason=staged.settled_reason,
-            )
-            if staged
-            else None,
-            "previous": [slot(each, mark=each.slot, moved_at=iso(each.moved_at)) for each in known.history],
-            "last_verified": iso(device.verified_at),
-            "verified_by": device.verified_by,
-            "attempts": staged.attempts if staged else 0,
-            "orphaned": device.orphaned is not None,
-            "orphaned_reason": device.orphaned,
-            "orphaned_at": iso(device.orphaned_at),
-            "lease": {"run_id": device.lease_run, "until": iso(device.lease_until)} if (device.lease_until or 0) > now else None,
-            "fence_until": iso(device.fence_until) if (device.fence_until or 0) > now else None,
-        }
-
-    def _events(self, connection: Connection, names: Sequence[str], at_most: int) -> dict[str, list[dict[str, Any]]]:
-        """Newest first, of no more names than one statement takes."""
-        table = schema().events
-        rank = sa.func.row_number().over(partition_by=table.c.device, order_by=table.c.id.desc()).label("rank")
-        ranked = sa.select(table, rank).where(table.c.device.in_(names)).subquery()
-        found: dict[str, list[dict[str, Any]]] = {}
-        for row in connection.execute(sa.select(ranked).where(ranked.c.rank <= at_most).order_by(ranked.c.id.desc())):
-            event = {
-                "at": iso(row.at),
-                "who": row.who,
-                "run_id": row.run_id,
-                "from": row.from_state,
-                "to": row.to_state,
-                "reason": row.reason,
-            }
-            found.setdefault(row.device, []).append(event)
-        return found
-
     # -- inside -------------------------------------------------------------------------------------------------------------------
 
-    def _secret(self, password: Password) -> str:
-        return self._box.open(password.device, password.id, password.secret or b"")
+    def _secret(self, password: Password) -> str | None:
+        """None while only the vendor knows it."""
+        return self._box.open(password.device, password.id, password.secret) if password.secret else None
 
     def _orphan(self, change: Change, device: Device, reason: str) -> None:
         change.update_device(device, orphaned=reason, orphaned_at=change.now)
@@ -686,13 +629,6 @@ def _check_run(run: Run, lease_seconds: float) -> None:
         raise LedgerError("input", "A run needs an id that can be printed.")
     if lease_seconds <= 0:
         raise LedgerError("input", "A lease must last longer than no time at all.")
-
-
-def iso(moment: float | None) -> str | None:
-    """ISO 8601, UTC, with Z."""
-    if moment is None:
-        return None
-    return datetime.datetime.fromtimestamp(moment, tz=datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _who() -> str:

@@ -1,0 +1,90 @@
+# Copyright (c) 2026, keyturn.devices contributors
+# GNU General Public License v3.0 or later (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a reader of the ledger is told of a device: plain data, ready to be returned by a module."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger.change import Device, Password, Passwords
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger.schema import schema
+
+with suppress(ImportError):  # schema.HAS_SQLALCHEMY tells
+    import sqlalchemy as sa
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+
+
+def describe(device: Device, known: Passwords, now: float, secret_of: Callable[[Password], str | None] | None) -> dict[str, Any]:
+    """One device. C(secret_of): opens a password; without it none is in the answer."""
+
+    def slot(password: Password, **more: Any) -> dict[str, Any]:
+        described = {
+            "id": password.id,
+            "source": password.source,
+            "serial": password.serial,
+            "run_id": password.run_id,
+            "made_at": iso(password.made_at),
+            **more,
+        }
+        if secret_of is not None:
+            described["password"] = secret_of(password)
+        return described
+
+    staged, current = known.staged, known.current
+    return {
+        "serial": device.serial,
+        "current": slot(current, committed_at=iso(current.moved_at)) if current else None,
+        "staged": slot(
+            staged,
+            staged_at=iso(staged.moved_at),
+            awaiting=staged.secret is None,
+            generated_csv=staged.generated_csv,
+            attempts=staged.attempts,
+            last_status=staged.settled_as,
+            last_reason=staged.settled_reason,
+        )
+        if staged
+        else None,
+        "previous": [slot(each, mark=each.slot, moved_at=iso(each.moved_at)) for each in known.history],
+        "last_verified": iso(device.verified_at),
+        "verified_by": device.verified_by,
+        "attempts": staged.attempts if staged else 0,
+        "orphaned": device.orphaned is not None,
+        "orphaned_reason": device.orphaned,
+        "orphaned_at": iso(device.orphaned_at),
+        "lease": {"run_id": device.lease_run, "until": iso(device.lease_until)} if (device.lease_until or 0) > now else None,
+        "fence_until": iso(device.fence_until) if (device.fence_until or 0) > now else None,
+    }
+
+
+def read_events(connection: Connection, names: Sequence[str], at_most: int) -> dict[str, list[dict[str, Any]]]:
+    """What happened, by device, newest first; of no more names than one statement takes."""
+    table = schema().events
+    rank = sa.func.row_number().over(partition_by=table.c.device, order_by=table.c.id.desc()).label("rank")
+    ranked = sa.select(table, rank).where(table.c.device.in_(names)).subquery()
+    found: dict[str, list[dict[str, Any]]] = {}
+    for row in connection.execute(sa.select(ranked).where(ranked.c.rank <= at_most).order_by(ranked.c.id.desc())):
+        event = {
+            "at": iso(row.at),
+            "who": row.who,
+            "run_id": row.run_id,
+            "from": row.from_state,
+            "to": row.to_state,
+            "reason": row.reason,
+        }
+        found.setdefault(row.device, []).append(event)
+    return found
+
+
+def iso(moment: float | None) -> str | None:
+    """ISO 8601, UTC, with Z."""
+    if moment is None:
+        return None
+    return datetime.datetime.fromtimestamp(moment, tz=datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
