@@ -92,8 +92,8 @@ def test_a_router_whose_password_is_neither_is_orphaned_after_two_log_ins_with_e
         assert place.lost() == []
 
 
-def test_a_connection_cut_after_the_change_is_settled_by_a_log_in_at_once(core: Core, tmp_path: Path) -> None:
-    with device_site(tmp_path, core, routers=2) as place:
+def test_a_connection_cut_after_the_change_is_settled_by_a_log_in_at_once(newest_core: Core, tmp_path: Path) -> None:
+    with device_site(tmp_path, newest_core, routers=2) as place:
         took_it, kept_it = place.hosts
         place.routers.set(place.serials[took_it], faults=LOST_AFTER[:1])
         place.routers.set(place.serials[kept_it], faults=LOST_BEFORE[:1])
@@ -107,8 +107,8 @@ def test_a_connection_cut_after_the_change_is_settled_by_a_log_in_at_once(core: 
         assert (place.lost(), place.open_sessions()) == ([], [])
 
 
-def test_what_was_left_open_is_settled_by_logging_in_the_staged_password_first(core: Core, tmp_path: Path) -> None:
-    with device_site(tmp_path, core) as place:
+def test_what_was_left_open_is_settled_by_logging_in_the_staged_password_first(newest_core: Core, tmp_path: Path) -> None:
+    with device_site(tmp_path, newest_core) as place:
         took_it, kept_it, _undisturbed = place.hosts
         place.routers.set(place.serials[took_it], faults=LOST_AFTER)
         place.routers.set(place.serials[kept_it], faults=LOST_BEFORE)
@@ -348,8 +348,8 @@ def add_site_host(place: DeviceSite) -> Path:
 
 
 @pytest.mark.parametrize("via", ["device", "rms_then_verify"])
-def test_at_a_site_only_the_modules_that_speak_to_routers_run_and_the_ledger_stays_here(core: Core, tmp_path: Path, via: str) -> None:
-    with device_site(tmp_path, core, via=via, routers=2) as place:
+def test_at_a_site_only_the_modules_that_speak_to_routers_run_and_the_ledger_stays_here(edge_core: Core, tmp_path: Path, via: str) -> None:
+    with device_site(tmp_path, edge_core, via=via, routers=2) as place:
         kept = add_site_host(place)
 
         done = place.run("rotate_routers")
@@ -402,8 +402,8 @@ FAILURES: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("failure", FAILURES)
-def test_no_secret_shows_or_stays_while_routers_echo_passwords(core: Core, tmp_path: Path, failure: str) -> None:
-    with device_site(tmp_path, core, routers=2, echo_value=True) as place:
+def test_no_secret_shows_or_stays_while_routers_echo_passwords(edge_core: Core, tmp_path: Path, failure: str) -> None:
+    with device_site(tmp_path, edge_core, routers=2, echo_value=True) as place:
         old, new = 'Canary\\Old:9;[aZ]|q "x', "Canary/New+\"9'&<%2B>aZ{{x}}"
         first, _second = place.hosts
         place.routers.change(place.serials[first], password=old)

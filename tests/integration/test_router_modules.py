@@ -84,14 +84,14 @@ def collections(tmp_path: Path) -> str:
 
 
 @pytest.mark.parametrize("way", ["ends well", "foreseen", "unforeseen", "chained", "group"])
-def test_no_way_out_of_a_module_shows_a_secret(core: Core, tmp_path: Path, collections: str, way: str) -> None:
+def test_no_way_out_of_a_module_shows_a_secret(edge_core: Core, tmp_path: Path, collections: str, way: str) -> None:
     arguments = {
         "way": way,
         "secret": secret(tmp_path, "plain", PLAIN),
         "devices": [{"password": secret(tmp_path, "nasty", NASTY)}],
     }
     task = {"test.gate.ends": arguments, "register": "ended", "ignore_errors": True}
-    printed, run = play(core, tmp_path, [task, {"ansible.builtin.debug": {"var": "ended"}}], ANSIBLE_COLLECTIONS_PATH=collections)
+    printed, run = play(edge_core, tmp_path, [task, {"ansible.builtin.debug": {"var": "ended"}}], ANSIBLE_COLLECTIONS_PATH=collections)
     assert "careful: ********" in printed
     assert ("it failed: ********" if way == "foreseen" else "********") in printed
     assert "failed=0" in printed
@@ -117,7 +117,7 @@ def test_no_way_out_of_a_module_shows_a_secret(core: Core, tmp_path: Path, colle
     ],
     ids=str,
 )
-def test_router_password_shows_no_secret_when_rms_echoes_them(core: Core, tmp_path: Path, trouble: dict[str, object]) -> None:
+def test_router_password_shows_no_secret_when_rms_echoes_them(edge_core: Core, tmp_path: Path, trouble: dict[str, object]) -> None:
     with RmsSimulator(routers=3, echo_passwords=True) as rms:
         rms.set(**trouble)
         passwords = ["Can4ry\\One'x", 'Can4ry"Two<&>', "Can4ry+Three%/="]
@@ -134,7 +134,7 @@ def test_router_password_shows_no_secret_when_rms_echoes_them(core: Core, tmp_pa
             for method in ("set", "upload")
         ]
         printed, run = play(
-            core, tmp_path, [*tasks, {"ansible.builtin.debug": {"var": "answer.devices"}}], RMS_URL=rms.url, RMS_TOKEN=rms.token
+            edge_core, tmp_path, [*tasks, {"ansible.builtin.debug": {"var": "answer.devices"}}], RMS_URL=rms.url, RMS_TOKEN=rms.token
         )
         assert "ignored=2" in printed
         assert found_in(printed.encode(), [*passwords, rms.token]) == []
@@ -186,7 +186,7 @@ def test_router_password_works_and_shows_no_secret(core: Core, tmp_path: Path) -
         assert set(rms.passwords().values()) == {line.split(",")[1] for line in listed.read_text().splitlines()[1:]}
 
 
-def test_missing_options_are_named(core: Core, tmp_path: Path) -> None:
+def test_missing_options_are_named(newest_core: Core, tmp_path: Path) -> None:
     tasks: list[dict[str, object]] = [
         {"keyturn.devices.router_password": arguments, "ignore_errors": True}
         for arguments in (
@@ -196,7 +196,7 @@ def test_missing_options_are_named(core: Core, tmp_path: Path) -> None:
             {"devices": [{"serial": "1", "password": "Vexing-42-Harbour"}]},
         )
     ]
-    printed, _run = play(core, tmp_path, tasks)
+    printed, _run = play(newest_core, tmp_path, tasks)
     assert "one of the following is required: devices, csv" in printed
     assert "mutually exclusive: devices|csv" in printed
     assert "required together: generate, generated_csv" in printed
