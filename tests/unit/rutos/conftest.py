@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 from support.routers import FIRMWARES, NewRouter
 
+from ansible_collections.keyturn.devices.plugins.module_utils._rutos import api
 from simulators.rutos import RutosSimulator, SimulatedRouter
 
 DEFAULT = "07.13"
@@ -25,6 +26,12 @@ def site() -> Iterator[RutosSimulator]:
 @pytest.fixture(scope="session")
 def unused(site: RutosSimulator) -> dict[str, list[SimulatedRouter]]:
     return {firmware: [router for router in site.routers if f"_00.{firmware}." in router.firmware] for firmware in FIRMWARES}
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A log-in is waited for only this long."""
+    monkeypatch.setattr(api, "LOGIN_PATIENCE", 1.0)
 
 
 @pytest.fixture

@@ -69,6 +69,7 @@ def test_a_lock_out_is_recognised(site: RutosSimulator, new_router: NewRouter, l
     assert not changed(site, router)
 
 
+@pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("kind", ["cut", "hang", "not_json", "empty", "status"])
 def test_a_log_in_whose_answer_is_lost_is_unknown(site: RutosSimulator, new_router: NewRouter, kind: str) -> None:
     router = new_router(faults=[{"kind": kind, "path": "/api/login", "times": 0}])
