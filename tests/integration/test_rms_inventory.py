@@ -57,12 +57,18 @@ def _plain(value: Any) -> Any:
 
 
 @pytest.fixture
-def inventory(core: Core, tmp_path: Path, fleet: RmsSimulator) -> Inventory:
+def inventory(newest_core: Core, tmp_path: Path, fleet: RmsSimulator) -> Inventory:
+    return Inventory(newest_core, tmp_path, fleet)
+
+
+@pytest.fixture
+def each_inventory(core: Core, tmp_path: Path, fleet: RmsSimulator) -> Inventory:
+    """On every ansible-core: for what depends on its templates."""
     return Inventory(core, tmp_path, fleet)
 
 
-def test_every_router_is_a_host_with_its_facts_and_groups(inventory: Inventory, fleet: RmsSimulator) -> None:
-    listed = inventory()
+def test_every_router_is_a_host_with_its_facts_and_groups(each_inventory: Inventory, fleet: RmsSimulator) -> None:
+    listed = each_inventory()
     hosts = listed["_meta"]["hostvars"]
     truth = fleet.truth()
     assert {variables["device_serial"] for variables in hosts.values()} == set(truth)
@@ -80,9 +86,9 @@ def test_every_router_is_a_host_with_its_facts_and_groups(inventory: Inventory, 
     assert any(group.startswith("company_") for group in listed)
 
 
-def test_composing_keying_filtering_and_naming(inventory: Inventory, fleet: RmsSimulator) -> None:
+def test_composing_keying_filtering_and_naming(each_inventory: Inventory, fleet: RmsSimulator) -> None:
     fleet.router(sorted(fleet.truth())[0], online=False)
-    listed = inventory(
+    listed = each_inventory(
         strict=True,
         hostnames=["serial"],
         group="",
@@ -131,30 +137,30 @@ def test_the_cache_saves_the_requests(inventory: Inventory, fleet: RmsSimulator)
     assert found_in(cached, [fleet.token]) == []
 
 
-def test_what_a_router_is_called_is_never_run(inventory: Inventory, fleet: RmsSimulator) -> None:
+def test_what_a_router_is_called_is_never_run(each_inventory: Inventory, fleet: RmsSimulator) -> None:
     serials = sorted(fleet.truth())
     before = {serial: fleet.router(serial).get("name") for serial in serials[:3]}
-    proof = inventory.folder / "proof"
+    proof = each_inventory.folder / "proof"
     attack = f"{{{{ lookup('ansible.builtin.pipe', 'touch {proof}') }}}}"
     fleet.router(serials[0], name=attack)
     fleet.router(serials[1], name="localhost")
     fleet.router(serials[2], name="")
     try:
-        path = inventory.write(
+        path = each_inventory.write(
             compose={"copied": "device_rms_name"},
             cache=True,
             cache_plugin="ansible.builtin.jsonfile",
-            cache_connection=str(inventory.folder / "cache"),
+            cache_connection=str(each_inventory.folder / "cache"),
         )
-        playbook = inventory.folder / "play.json"
+        playbook = each_inventory.folder / "play.json"
         task = {"ansible.builtin.debug": {"msg": "{{ inventory_hostname }} {{ device_rms_name }} {{ copied }} {{ device_serial }}"}}
         playbook.write_text(json.dumps([{"hosts": "routers", "gather_facts": False, "tasks": [task]}]))
         for _from_rms_then_from_cache in range(2):
-            done = inventory.core.run("ansible-playbook", playbook, "-i", path, cwd=inventory.folder, env=inventory.env)
+            done = each_inventory.core.run("ansible-playbook", playbook, "-i", path, cwd=each_inventory.folder, env=each_inventory.env)
             assert done.returncode == 0, done.stdout
             assert "touch" in done.stdout
             assert not proof.exists()
-        hosts = inventory()["_meta"]["hostvars"]
+        hosts = each_inventory()["_meta"]["hostvars"]
         assert "localhost" not in hosts
         assert serials[1] in hosts
         assert serials[2] in hosts

@@ -150,7 +150,9 @@ def _place(
     staged = record.get("staged")
     supersede = ""
     if staged:
-        supersede = _why_superseded(device, staged)
+        # While another run has it, dead or alive, it is taken over first: from then on the ledger knows how long a request of that run may
+        # still be on its way.
+        supersede = "" if record.get("lease") else _why_superseded(device, staged)
         if not supersede and offline and not device.can_log_in:
             plan.offline.append(device.name)
             return

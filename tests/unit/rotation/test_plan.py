@@ -135,6 +135,12 @@ def test_a_staged_password_that_rms_will_never_take_is_superseded_and_stays_in_t
     assert batches_of_due(plan.due, {}, {"1": {"id": 7}}, TEN, "x-{number}")[0]["stage"][0]["supersede"] is True
 
 
+def test_a_staged_password_that_another_run_holds_is_taken_over_before_it_is_superseded() -> None:
+    state = record(staged={"attempts": 2, "awaiting": True}, lease={"run_id": "killed", "until": "2026-06-01T00:00:00Z"})
+    plan = planned(device(), records={"depot-07": state})
+    assert (plan.due, [entry.device.name for entry in plan.unsettled]) == ([], ["depot-07"])
+
+
 @pytest.mark.parametrize(
     "staged",
     [{"attempts": 1, "last_reason": "rejected_by_policy"}, {"attempts": 3, "last_reason": "timeout"}, {"attempts": 1, "awaiting": True}],
