@@ -43,7 +43,8 @@ def change_password(
 
     C(current): the password that should work now; without it only C(new) is tried. Every session is ended, whatever happens.
     C(new_first): an earlier change was left in doubt, so that C(new) should work already.
-    C(may_change): asked before the first log-in and right before the change; when it says no, the run that wanted it has ended.
+    C(may_change): asked before the first log-in, right before the change, and before it is proven; when it says no, the run that wanted it
+    has ended, or is told to.
     """
     change = _Change(way, Logins(way, sleep), serial, current, new, new_first, check_mode, may_change)
     return _closed(way, change.logins, change.run)
@@ -142,7 +143,7 @@ class _Change:
 
     def _require_run(self) -> None:
         if not self.may_change():
-            raise RouterFault("not_sent", "the run that asked for it has ended")
+            raise RouterFault("not_sent", "the run that asked for it has ended, or is told to")
 
     def _enter(self) -> Outcome | None:
         """Log in and identify the router. None when the current password opened it."""
@@ -173,8 +174,8 @@ class _Change:
         """After the change was asked for: which password is in force? C(wanted): the status when it is the new one."""
         if not self.may_change():
             # Another run may be at it by now; the ration of wrong log-ins is for that one.
-            message = f"The change was asked for, and then the run that wanted it ended: {sentence(fault.message)}"
-            return Outcome("unknown", fault.reason, message)
+            message = "The change was asked for, and the run that wanted it ended before a log-in proved it."
+            return Outcome("unknown", fault.reason if isinstance(fault, Unclear) else "interrupted", message)
         try:
             if self.logins.opens(self.new, patient=True):
                 if wanted == "unchanged":

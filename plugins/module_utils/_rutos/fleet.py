@@ -28,8 +28,11 @@ def at_once(
     parallel: int,
     deadline: float,
     clock: Callable[[], float] = time.monotonic,
+    may_begin: Callable[[], bool] = lambda: True,
 ) -> list[R]:
     """C(work) for every item, C(parallel) at a time, in the order of the items. C(work) must not raise, and must itself heed the deadline.
+
+    C(may_begin): asked before each item; once it says no, those that are under way come to their end and no other is begun.
 
     The threads are no executor's: one that hangs all the same, in a name look-up for instance, must not keep the process from ending.
     """
@@ -38,7 +41,7 @@ def at_once(
     waiting = deque(range(len(items)))
 
     def serve() -> None:
-        while waiting and clock() < deadline:
+        while waiting and clock() < deadline and may_begin():
             try:
                 number = waiting.popleft()
             except IndexError:

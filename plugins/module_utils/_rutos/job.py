@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible_collections.keyturn.devices.plugins.module_utils._rutos.change import Candidate, change_password, look_at, prove_password
+from ansible_collections.keyturn.devices.plugins.module_utils._rutos.ending import Ending
 from ansible_collections.keyturn.devices.plugins.module_utils._rutos.logins import MOST_WRONG
 from ansible_collections.keyturn.devices.plugins.module_utils._rutos.tasks import Element, Task, Visits, carry_out
 from ansible_collections.keyturn.devices.plugins.module_utils._rutos.visit import Outcome, Way
@@ -18,10 +19,6 @@ from ansible_collections.keyturn.devices.plugins.module_utils._rutos.visit impor
 _NEITHER = "neither"
 
 _POLICY = ("min_length", "max_length", "upper", "lower", "digits", "special")
-
-
-def _always() -> bool:
-    return True
 
 
 def _without_password(devices: Sequence[Element]) -> list[str]:
@@ -33,6 +30,8 @@ def set_on_routers(options: Mapping[str, Any], check_mode: bool) -> dict[str, An
 
     Besides the options of the module, C(may_change): says whether the run that asked for it goes on.
     """
+    ending = Ending()
+    run_goes_on = options.get("may_change")
 
     def problems(devices: Sequence[Element]) -> list[str]:
         found = [
@@ -50,7 +49,7 @@ def set_on_routers(options: Mapping[str, Any], check_mode: bool) -> dict[str, An
             device["password"],
             new_first=device["try_first"] == "new",
             check_mode=check_mode,
-            may_change=options.get("may_change", _always),
+            may_change=lambda: not ending.is_asked_for and (run_goes_on is None or run_goes_on()),
         )
 
     task = Task(
@@ -63,6 +62,7 @@ def set_on_routers(options: Mapping[str, Any], check_mode: bool) -> dict[str, An
         tells=lambda outcome: {
             "violations": [{"reason": violation.reason, "message": violation.message} for violation in outcome.violations]
         },
+        ending=ending,
     )
     return carry_out(task, options, check_mode or options["on_device_failure"] == "report")
 

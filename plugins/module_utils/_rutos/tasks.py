@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.keyturn.devices.plugins.module_utils._redact import ModuleFailure, Redactor
+from ansible_collections.keyturn.devices.plugins.module_utils._rutos.ending import Ending
 from ansible_collections.keyturn.devices.plugins.module_utils._rutos.fleet import at_once
 from ansible_collections.keyturn.devices.plugins.module_utils._rutos.options import BadInput, Place, Ways, check_libraries, read_places
 from ansible_collections.keyturn.devices.plugins.module_utils._rutos.visit import Outcome, Way
@@ -21,6 +22,7 @@ Element = Mapping[str, Any]
 _TOLD = ("serial", "id", "host")
 _NOT_SENT = Outcome("failed", "not_sent", "Nothing was sent to this router: the task cannot be carried out as it is written.")
 _NOT_BEGUN = Outcome("failed", "timeout", "Nothing was sent to this router: the deadline passed before its turn came.")
+_TOLD_TO_END = Outcome("failed", "not_sent", "Nothing was sent to this router: the task was told to end.")
 _NOT_FINISHED = Outcome("unknown", "timeout", "The router was asked, and there was no outcome at the deadline.")
 
 
@@ -29,7 +31,8 @@ class Task:
     """What is done at each router, an element of the option C(devices).
 
     C(good) and C(bad): the statuses it can end in. C(secrets): the passwords in an element. C(problems): what is wrong with the elements.
-    C(failure): how a message begins when some ended badly. C(tells): what is told of an outcome besides.
+    C(failure): how a message begins when some ended badly. C(tells): what is told of an outcome besides. C(ending): whether the process is
+    told to end; no further router is visited then.
     """
 
     visit: Callable[[Way, Element], Outcome]
@@ -39,6 +42,7 @@ class Task:
     bad: tuple[str, ...]
     failure: str
     tells: Callable[[Outcome], dict[str, Any]] = lambda _outcome: {}
+    ending: Ending = field(default_factory=Ending)
 
 
 @dataclass(frozen=True)
@@ -106,13 +110,15 @@ def _visit_all(task: Task, elements: Sequence[Element], places: Sequence[Place],
         except Exception as problem:  # What nobody foresaw at one router must not take the outcomes of the others along.
             return Outcome("unknown", "error", f"Unexpected {type(problem).__name__}: {redactor.shown(problem)}")
 
-    outcomes = at_once(
-        range(len(elements)),
-        work,
-        not_begun=lambda _number: _NOT_BEGUN,
-        not_finished=lambda _number: _NOT_FINISHED,
-        parallel=options["parallel"],
-        deadline=ways.deadline,
-        clock=ways.clock,
-    )
+    with task.ending.heeded():
+        outcomes = at_once(
+            range(len(elements)),
+            work,
+            not_begun=lambda _number: _TOLD_TO_END if task.ending.is_asked_for else _NOT_BEGUN,
+            not_finished=lambda _number: _NOT_FINISHED,
+            parallel=options["parallel"],
+            deadline=ways.deadline,
+            clock=ways.clock,
+            may_begin=lambda: not task.ending.is_asked_for,
+        )
     return Visits(elements, outcomes, requests)

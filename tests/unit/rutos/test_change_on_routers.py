@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 import time
 from pathlib import Path
@@ -390,6 +392,31 @@ def test_a_router_whose_turn_does_not_come_before_the_deadline_is_not_asked(site
     outcomes = set_passwords(devices, parallel=1, deadline=1)["devices"]
     assert [(outcome["status"], outcome["reason"]) for outcome in outcomes] == [("failed", "timeout"), ("failed", "timeout")]
     assert site.log(waiting.serial) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
+def test_a_process_told_to_end_leaves_no_session_open(site: RutosSimulator, new_router: NewRouter, number: signal.Signals) -> None:
+    before = signal.getsignal(number)
+    identified = new_router(faults=[{"kind": "slow", "path": "/api/system/device/status", "seconds": 1.0}])
+    being_changed = new_router(faults=[{"kind": "slow", **CHANGE, "when": "after_change", "seconds": 1.0}])
+    waiting = new_router()
+    routers = (identified, being_changed, waiting)
+
+    def tell_to_end() -> None:
+        wait_for(site, identified, "/api/system/device/status")
+        wait_for(site, being_changed, "/api/users/config/")
+        os.kill(os.getpid(), number)
+
+    thread = threading.Thread(target=tell_to_end)
+    thread.start()
+    result = set_passwords([device(router, password=NEW, current_password=router.password) for router in routers], parallel=2)
+    thread.join()
+
+    outcomes = [(outcome["status"], outcome["reason"]) for outcome in result["devices"]]
+    assert outcomes == [("failed", "not_sent"), ("unknown", "interrupted"), ("failed", "not_sent")]
+    assert [changed(site, router) for router in routers] == [False, True, False]
+    assert site.log(waiting.serial) == []
+    assert signal.getsignal(number) == before
 
 
 @pytest.mark.parametrize("when", ["before_change", "after_change"])

@@ -79,3 +79,22 @@ def test_one_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_no_items_take_no_time() -> None:
     assert run([], lambda item: "") == []
+
+
+def test_once_told_to_those_under_way_come_to_their_end_and_no_other_is_begun() -> None:
+    goes_on = [True]
+
+    def work(item: int) -> str:
+        goes_on[0] = item != 2
+        return "done"
+
+    outcomes = at_once(
+        [1, 2, 3],
+        work,
+        not_begun=lambda item: f"not begun {item}",
+        not_finished=lambda item: f"not finished {item}",
+        parallel=1,
+        deadline=time.monotonic() + 60,
+        may_begin=lambda: goes_on[0],
+    )
+    assert outcomes == ["done", "done", "not begun 3"]
