@@ -117,7 +117,7 @@ def test_no_way_out_of_a_module_shows_a_secret(edge_core: Core, tmp_path: Path, 
     ],
     ids=str,
 )
-def test_router_password_shows_no_secret_when_rms_echoes_them(edge_core: Core, tmp_path: Path, trouble: dict[str, object]) -> None:
+def test_router_password_shows_no_secret_when_rms_echoes_them(newest_core: Core, tmp_path: Path, trouble: dict[str, object]) -> None:
     with RmsSimulator(routers=3, echo_passwords=True) as rms:
         rms.set(**trouble)
         passwords = ["Can4ry\\One'x", 'Can4ry"Two<&>', "Can4ry+Three%/="]
@@ -134,7 +134,7 @@ def test_router_password_shows_no_secret_when_rms_echoes_them(edge_core: Core, t
             for method in ("set", "upload")
         ]
         printed, run = play(
-            edge_core, tmp_path, [*tasks, {"ansible.builtin.debug": {"var": "answer.devices"}}], RMS_URL=rms.url, RMS_TOKEN=rms.token
+            newest_core, tmp_path, [*tasks, {"ansible.builtin.debug": {"var": "answer.devices"}}], RMS_URL=rms.url, RMS_TOKEN=rms.token
         )
         assert "ignored=2" in printed
         assert found_in(printed.encode(), [*passwords, rms.token]) == []
