@@ -92,13 +92,13 @@ def test_no_secret_shows_or_stays_on_any_core(core: Core, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("failure", sorted(set(FAILURES) - {"all goes well"}))
-def test_no_secret_shows_or_stays_whatever_fails(edge_core: Core, tmp_path: Path, failure: str) -> None:
-    search(edge_core, tmp_path, failure)
+def test_no_secret_shows_or_stays_whatever_fails(newest_core: Core, tmp_path: Path, failure: str) -> None:
+    search(newest_core, tmp_path, failure)
 
 
 @pytest.mark.parametrize("spoil", ["passphrase", "ledger", "library"])
-def test_no_secret_shows_when_the_ledger_cannot_be_used(edge_core: Core, tmp_path: Path, spoil: str) -> None:
-    with place_with_canaries(tmp_path, edge_core) as place:
+def test_no_secret_shows_when_the_ledger_cannot_be_used(newest_core: Core, tmp_path: Path, spoil: str) -> None:
+    with place_with_canaries(tmp_path, newest_core) as place:
         secrets = secrets_of(place)
         if spoil == "passphrase":
             place.env["KEYTURN_LEDGER_PASSPHRASE"] = "canary of a wrong passphrase"

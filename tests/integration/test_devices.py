@@ -270,8 +270,8 @@ def test_a_rule_stricter_than_the_policy_is_told_with_nothing_changed(newest_cor
 # --- through RMS, proven by a log-in ---------------------------------------------------------------------------------------------
 
 
-def test_a_change_made_through_rms_is_proven_by_a_log_in(core: Core, tmp_path: Path) -> None:
-    with device_site(tmp_path, core, via="rms_then_verify") as place:
+def test_a_change_made_through_rms_is_proven_by_a_log_in(edge_core: Core, tmp_path: Path) -> None:
+    with device_site(tmp_path, edge_core, via="rms_then_verify") as place:
         made_by_rms, *_others = place.hosts
         place.hosts[made_by_rms]["device_password_source"] = {"kind": "rms"}
 
@@ -427,8 +427,8 @@ FAILURES: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("failure", FAILURES)
-def test_no_secret_shows_or_stays_while_routers_echo_passwords(edge_core: Core, tmp_path: Path, failure: str) -> None:
-    with device_site(tmp_path, edge_core, routers=2, echo_value=True) as place:
+def test_no_secret_shows_or_stays_while_routers_echo_passwords(newest_core: Core, tmp_path: Path, failure: str) -> None:
+    with device_site(tmp_path, newest_core, routers=2, echo_value=True) as place:
         old, new = 'Canary\\Old:9;[aZ]|q "x', "Canary/New+\"9'&<%2B>aZ{{x}}"
         first, _second = place.hosts
         place.routers.change(place.serials[first], password=old)

@@ -116,8 +116,8 @@ def test_a_router_that_did_not_change_for_sure_ends_the_run_with_a_failure_that_
 
 
 @pytest.mark.parametrize("same_password", ["error", "completed"])
-def test_what_was_left_in_doubt_is_settled_with_the_same_password(edge_core: Core, tmp_path: Path, same_password: str) -> None:
-    with site(tmp_path, edge_core, routers=3, same_password=same_password) as place:
+def test_what_was_left_in_doubt_is_settled_with_the_same_password(newest_core: Core, tmp_path: Path, same_password: str) -> None:
+    with site(tmp_path, newest_core, routers=3, same_password=same_password) as place:
         place.import_real_passwords()
         took_it, kept_it, _other = names_of(place)
         place.rms.set(fates={place.serials[took_it]: "goes_silent_after_change", place.serials[kept_it]: "goes_offline_midway"})
@@ -163,8 +163,8 @@ def test_a_token_that_may_not_change_passwords_stops_the_run_with_nothing_change
         assert all(record["staged"] is None for record in place.records().values())
 
 
-def test_the_answer_of_a_whole_batch_lost_after_the_change_costs_no_password(edge_core: Core, tmp_path: Path) -> None:
-    with site(tmp_path, edge_core, routers=4) as place:
+def test_the_answer_of_a_whole_batch_lost_after_the_change_costs_no_password(newest_core: Core, tmp_path: Path) -> None:
+    with site(tmp_path, newest_core, routers=4) as place:
         place.import_real_passwords()
         place.rms.set(faults=[{"kind": "cut", "when": "after_change", "method": "POST", "path": "/devices/passwords/set"}])
         done = place.run("rotate_routers")
@@ -178,8 +178,8 @@ def test_the_answer_of_a_whole_batch_lost_after_the_change_costs_no_password(edg
         assert place.lost() == []
 
 
-def test_the_password_lookup_gives_a_playbook_what_the_router_takes(core: Core, tmp_path: Path) -> None:
-    with site(tmp_path, core, routers=2) as place:
+def test_the_password_lookup_gives_a_playbook_what_the_router_takes(edge_core: Core, tmp_path: Path) -> None:
+    with site(tmp_path, edge_core, routers=2) as place:
         place.run("rotate_routers")
         (tmp_path / "use.yml").write_text(
             "- hosts: routers\n  gather_facts: false\n  tasks:\n    - ansible.builtin.copy:\n"

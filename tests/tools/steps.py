@@ -139,17 +139,9 @@ def unit_on(environment: Environment) -> Step:
     """The unit tests once more, on the oldest ansible-core with the oldest libraries that are promised to do."""
 
     def commands() -> Sequence[Command]:
-        # Nothing is promised of the simulators.
-        pytest = [
-            "python",
-            "-m",
-            "pytest",
-            "-q",
-            "-o",
-            f"cache_dir={CACHE / 'pytest-oldest'}",
-            "tests/unit",
-            "--ignore=tests/unit/simulators",
-        ]
+        # Nothing is promised of the simulators, and what a kill leaves behind depends on our own order of doing things.
+        left_out = ["--ignore=tests/unit/simulators", "--ignore=tests/unit/ledger/test_ledger_crash.py"]
+        pytest = ["python", "-m", "pytest", "-q", "-o", f"cache_dir={CACHE / 'pytest-oldest'}", "tests/unit", *left_out]
         return [Command(pytest, env=_simulator_paths(), bin=environment.bin)]
 
     return Step(f"unit-{environment.core.series}", commands)

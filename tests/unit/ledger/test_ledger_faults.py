@@ -250,7 +250,7 @@ def as_another_user(call: Any) -> str:
 def test_a_read_only_file_can_be_read_and_not_written(tmp_path_factory: pytest.TempPathFactory) -> None:
     folder = tmp_path_factory.mktemp("shared")
     for path in (folder, *list(folder.parents)[:3]):
-        if path.stat().st_uid == os.geteuid() and path.name.startswith(("pytest-", "popen-", "shared")):
+        if path.stat().st_uid == os.geteuid() and path.name.startswith(("pytest-", "popen-", "shared", "kt-")):
             path.chmod(0o755)
     url = f"sqlite:///{folder}/ledger.db"
     with opened(url) as ledger:
