@@ -30,7 +30,9 @@ class Ending:
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        before = {number: signal.signal(number, self._remember) for number in _SIGNALS}
+        # One that is ignored stays so: who starts a run with nohup wants it to outlive the terminal.
+        heeded = [number for number in _SIGNALS if signal.getsignal(number) not in (signal.SIG_IGN, None)]
+        before = {number: signal.signal(number, self._remember) for number in heeded}
         try:
             yield
         finally:

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 import time
 from collections.abc import Callable
@@ -11,6 +13,7 @@ from collections.abc import Callable
 import pytest
 
 from ansible_collections.keyturn.devices.plugins.module_utils._rutos import fleet
+from ansible_collections.keyturn.devices.plugins.module_utils._rutos.ending import Ending
 from ansible_collections.keyturn.devices.plugins.module_utils._rutos.fleet import at_once
 
 
@@ -98,3 +101,14 @@ def test_once_told_to_those_under_way_come_to_their_end_and_no_other_is_begun() 
         may_begin=lambda: goes_on[0],
     )
     assert outcomes == ["done", "done", "not begun 3"]
+
+
+def test_a_signal_that_is_ignored_stays_ignored() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        ending = Ending()
+        with ending.heeded():
+            os.kill(os.getpid(), signal.SIGHUP)
+        assert not ending.is_asked_for
+    finally:
+        signal.signal(signal.SIGHUP, before)
