@@ -18,7 +18,6 @@ from ansible.plugins.action import ActionBase
 
 from ansible_collections.keyturn.devices.plugins.module_utils._http import http_argument_spec
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.errors import LedgerError
-from ansible_collections.keyturn.devices.plugins.module_utils._ledger.holder import runner_identity
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.options import ledger_argument_spec, open_ledger
 from ansible_collections.keyturn.devices.plugins.module_utils._passwords.csv_file import CsvError, read_password_csv
 from ansible_collections.keyturn.devices.plugins.module_utils._redact import Redactor
@@ -34,6 +33,7 @@ from ansible_collections.keyturn.devices.plugins.module_utils._rotation.inventor
     read_device,
 )
 from ansible_collections.keyturn.devices.plugins.module_utils._rotation.plan import make_plan
+from ansible_collections.keyturn.devices.plugins.module_utils._run import runner_identity
 from ansible_collections.keyturn.devices.plugins.plugin_utils._ledger_url import ledger_url_beside_inventory
 
 _OWN_OPTIONS: dict[str, dict[str, Any]] = {

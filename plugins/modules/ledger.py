@@ -305,7 +305,6 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.errors import LedgerError
-from ansible_collections.keyturn.devices.plugins.module_utils._ledger.holder import Run
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.options import (
     ledger_argument_spec,
     new_passphrase,
@@ -321,8 +320,10 @@ from ansible_collections.keyturn.devices.plugins.module_utils._ledger.requests i
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.rules import LIVE, OUTCOMES, PROOFS, Outcome
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.store import Ledger, Result
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.transfer import SLOTS, export_csv, read_import, write_secret_file
+from ansible_collections.keyturn.devices.plugins.module_utils._module import QuietModule, run_module, warn
 from ansible_collections.keyturn.devices.plugins.module_utils._passwords.floors import PRODUCTS
-from ansible_collections.keyturn.devices.plugins.module_utils._redact import QuietModule, Redactor, run_module, warn
+from ansible_collections.keyturn.devices.plugins.module_utils._redact import Redactor
+from ansible_collections.keyturn.devices.plugins.module_utils._run import Run
 
 DEVICE_OPTIONS: dict[str, Any] = {
     "name": {"type": "str", "required": True},

@@ -230,7 +230,8 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.options import ledger_argument_spec, open_ledger, reported
-from ansible_collections.keyturn.devices.plugins.module_utils._redact import QuietModule, Redactor, run_module
+from ansible_collections.keyturn.devices.plugins.module_utils._module import QuietModule, run_module
+from ansible_collections.keyturn.devices.plugins.module_utils._redact import Redactor
 
 
 def work(module: AnsibleModule, redactor: Redactor) -> dict[str, Any]:

@@ -298,7 +298,8 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.keyturn.devices.plugins.module_utils._http import http_argument_spec
-from ansible_collections.keyturn.devices.plugins.module_utils._redact import ModuleFailure, QuietModule, Redactor, run_module
+from ansible_collections.keyturn.devices.plugins.module_utils._module import ModuleFailure, QuietModule, run_module
+from ansible_collections.keyturn.devices.plugins.module_utils._redact import Redactor
 from ansible_collections.keyturn.devices.plugins.module_utils._rms.client import RmsFault
 from ansible_collections.keyturn.devices.plugins.module_utils._rms.devices import find_routers, list_routers
 from ansible_collections.keyturn.devices.plugins.module_utils._rms.info import Descriptions

@@ -195,7 +195,8 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.keyturn.devices.plugins.module_utils._http import http_argument_spec
-from ansible_collections.keyturn.devices.plugins.module_utils._redact import QuietModule, Redactor, run_module
+from ansible_collections.keyturn.devices.plugins.module_utils._module import QuietModule, run_module
+from ansible_collections.keyturn.devices.plugins.module_utils._redact import Redactor
 from ansible_collections.keyturn.devices.plugins.module_utils._rutos.job import prove_on_routers
 from ansible_collections.keyturn.devices.plugins.module_utils._rutos.options import router_argument_spec, routers_argument_spec
 

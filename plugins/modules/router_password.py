@@ -352,10 +352,11 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.keyturn.devices.plugins.module_utils._http import http_argument_spec
-from ansible_collections.keyturn.devices.plugins.module_utils._ledger.holder import is_dead
-from ansible_collections.keyturn.devices.plugins.module_utils._redact import QuietModule, Redactor, run_module, warn
+from ansible_collections.keyturn.devices.plugins.module_utils._module import QuietModule, run_module, warn
+from ansible_collections.keyturn.devices.plugins.module_utils._redact import Redactor
 from ansible_collections.keyturn.devices.plugins.module_utils._rms.job import set_by_rms
 from ansible_collections.keyturn.devices.plugins.module_utils._rms.options import rms_argument_spec
+from ansible_collections.keyturn.devices.plugins.module_utils._run import is_dead
 from ansible_collections.keyturn.devices.plugins.module_utils._rutos.job import set_on_routers
 from ansible_collections.keyturn.devices.plugins.module_utils._rutos.options import router_argument_spec, routers_argument_spec
 

@@ -25,11 +25,11 @@ from typing import Any
 
 from support.postgresql import PostgresqlServer
 
-from ansible_collections.keyturn.devices.plugins.module_utils._ledger.holder import Run
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.requests import stage_requests
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.rules import Outcome
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.store import Ledger
 from ansible_collections.keyturn.devices.plugins.module_utils._redact import Redactor
+from ansible_collections.keyturn.devices.plugins.module_utils._run import Run
 
 PASSPHRASE = "a passphrase of benchmarks"
 LEASE = 3600

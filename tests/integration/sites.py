@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.keyturn.devices.plugins.module_utils._ledger.holder import Run
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.store import ImportRow, Ledger
+from ansible_collections.keyturn.devices.plugins.module_utils._run import Run
 from integration.cores import Core
 from simulators.rms import RmsSimulator
 

@@ -35,7 +35,7 @@ syslog.openlog = lambda *arguments, **more: None
 
 from ansible.module_utils import basic
 basic.has_journal = False
-from ansible_collections.keyturn.devices.plugins.module_utils._redact import ModuleFailure, QuietModule, run_module, warn
+from ansible_collections.keyturn.devices.plugins.module_utils._module import ModuleFailure, QuietModule, run_module, warn
 
 
 def work(module, redactor):

@@ -11,9 +11,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.crypto import Cost
-from ansible_collections.keyturn.devices.plugins.module_utils._ledger.holder import Run
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.rules import Outcome
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.store import Ledger, Result, StageRequest
+from ansible_collections.keyturn.devices.plugins.module_utils._run import Run
 
 PASSPHRASE = "a passphrase of tests"
 CHEAP = Cost(n=2, r=1, p=1)

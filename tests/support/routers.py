@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.keyturn.devices.plugins.module_utils._redact import ModuleFailure
+from ansible_collections.keyturn.devices.plugins.module_utils._module import ModuleFailure
 from ansible_collections.keyturn.devices.plugins.module_utils._rutos.job import prove_on_routers, set_on_routers
 from simulators.rutos import RutosSimulator, SimulatedRouter
 

@@ -17,7 +17,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ansible_collections.keyturn.devices.plugins.module_utils._redact import MASK, Redactor, secret_parameters
+from ansible_collections.keyturn.devices.plugins.module_utils._module import secret_parameters
+from ansible_collections.keyturn.devices.plugins.module_utils._redact import MASK, Redactor
 
 NASTY = "a\\b'c\"d <&> é%/+ Z9"
 

@@ -15,8 +15,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ansible_collections.keyturn.devices.plugins.module_utils._ledger.holder import Run, is_dead
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.schema import CURRENT, HISTORY, STAGED, Schema, schema
+from ansible_collections.keyturn.devices.plugins.module_utils._run import Run, is_dead
 
 try:
     import sqlalchemy as sa

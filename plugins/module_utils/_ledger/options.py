@@ -16,11 +16,12 @@ from ansible.module_utils.basic import env_fallback, missing_required_lib
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.crypto import HAS_CRYPTOGRAPHY, check_passphrase
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.database import password_of_url
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.errors import LedgerError
-from ansible_collections.keyturn.devices.plugins.module_utils._ledger.holder import Run
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.schema import HAS_SQLALCHEMY
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.store import Ledger
+from ansible_collections.keyturn.devices.plugins.module_utils._module import ModuleFailure
 from ansible_collections.keyturn.devices.plugins.module_utils._passwords.csv_file import CsvError
-from ansible_collections.keyturn.devices.plugins.module_utils._redact import ModuleFailure, Redactor
+from ansible_collections.keyturn.devices.plugins.module_utils._redact import Redactor
+from ansible_collections.keyturn.devices.plugins.module_utils._run import Run
 
 URL_VARIABLE = "KEYTURN_LEDGER_URL"
 PASSPHRASE_VARIABLE = "KEYTURN_LEDGER_PASSPHRASE"

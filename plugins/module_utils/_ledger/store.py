@@ -35,7 +35,6 @@ from ansible_collections.keyturn.devices.plugins.module_utils._ledger.crypto imp
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.database import Database
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.describing import describe, read_events
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.errors import LedgerError, PasswordRefused, raise_all
-from ansible_collections.keyturn.devices.plugins.module_utils._ledger.holder import Run
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.opening import create, key_columns, read_key, unlock
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.rules import (
     COMMITTED,
@@ -59,6 +58,7 @@ from ansible_collections.keyturn.devices.plugins.module_utils._ledger.schema imp
     SUPERSEDED,
     schema,
 )
+from ansible_collections.keyturn.devices.plugins.module_utils._run import Run
 
 with suppress(ImportError):  # schema.HAS_SQLALCHEMY tells
     import sqlalchemy as sa

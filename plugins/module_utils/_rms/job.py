@@ -11,16 +11,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from ansible_collections.keyturn.devices.plugins.module_utils._module import ModuleFailure
+from ansible_collections.keyturn.devices.plugins.module_utils._outcomes import summary
 from ansible_collections.keyturn.devices.plugins.module_utils._passwords.csv_file import CsvError, read_password_csv
 from ansible_collections.keyturn.devices.plugins.module_utils._passwords.floors import floor_for
 from ansible_collections.keyturn.devices.plugins.module_utils._passwords.policy import PasswordPolicy, violations
-from ansible_collections.keyturn.devices.plugins.module_utils._redact import ModuleFailure, Redactor
+from ansible_collections.keyturn.devices.plugins.module_utils._redact import Redactor
 from ansible_collections.keyturn.devices.plugins.module_utils._rms.client import RmsClient, RmsFault, status_url
 from ansible_collections.keyturn.devices.plugins.module_utils._rms.deposit import Deposit, DepositError
 from ansible_collections.keyturn.devices.plugins.module_utils._rms.devices import Router, find_routers
 from ansible_collections.keyturn.devices.plugins.module_utils._rms.generated import collect_passwords, generate_passwords
 from ansible_collections.keyturn.devices.plugins.module_utils._rms.options import rms_client
-from ansible_collections.keyturn.devices.plugins.module_utils._rms.outcomes import Target, summary
+from ansible_collections.keyturn.devices.plugins.module_utils._rms.outcomes import Target
 from ansible_collections.keyturn.devices.plugins.module_utils._rms.passwords import (
     RISKY_IN_CSV,
     SET,

@@ -7,33 +7,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-STATUSES = ("changed", "unchanged", "failed", "unknown")
-
-# Reasons after which the same request may well succeed later.
-_PASSING = frozenset(
-    (
-        *("offline", "timeout", "interrupted", "conflict", "quota", "unreachable", "protocol", "warning", "rejected", "not_sent"),
-        *("list_incomplete", "list_missing"),
-    )
-)
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """One of STATUSES with a typed reason. C(failed) says that the router certainly kept its password, C(unknown) that nobody knows."""
-
-    status: str
-    reason: str = ""
-    message: str = ""
-
-    @property
-    def retryable(self) -> bool:
-        """Whether asking again, later and unchanged, makes sense."""
-        return self.status in ("failed", "unknown") and self.reason in _PASSING
+from ansible_collections.keyturn.devices.plugins.module_utils._outcomes import Outcome
 
 
 @dataclass
@@ -65,14 +42,6 @@ class Target:
             "message": outcome.message,
             "retryable": outcome.retryable,
         }
-
-
-def summary(results: Iterable[dict[str, Any]]) -> dict[str, int]:
-    """How many devices ended in each status."""
-    counts = dict.fromkeys(STATUSES, 0)
-    for result in results:
-        counts[result["status"]] += 1
-    return counts
 
 
 # The vendor publishes neither texts nor codes for password changes (facts: Teltonika 1.4, 1.5), so these are words that a text of

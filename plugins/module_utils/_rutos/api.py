@@ -15,10 +15,10 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+from ansible_collections.keyturn.devices.plugins.module_utils._addresses import Address
 from ansible_collections.keyturn.devices.plugins.module_utils._http import BearerToken, HttpClient, HttpFault, Reply
 from ansible_collections.keyturn.devices.plugins.module_utils._passwords.floors import floor_for
 from ansible_collections.keyturn.devices.plugins.module_utils._redact import Redactor
-from ansible_collections.keyturn.devices.plugins.module_utils._rutos.addresses import Address
 from ansible_collections.keyturn.devices.plugins.module_utils._rutos.rules import read_rule
 from ansible_collections.keyturn.devices.plugins.module_utils._rutos.visit import Identity, RouterFault, Rule, Unclear
 

@@ -16,9 +16,9 @@ from typing import Any
 
 from ansible.module_utils.basic import missing_required_lib
 
+from ansible_collections.keyturn.devices.plugins.module_utils._addresses import Address, AddressError, read_address
 from ansible_collections.keyturn.devices.plugins.module_utils._http import IMPORT_ERROR, BearerToken, HttpClient
 from ansible_collections.keyturn.devices.plugins.module_utils._redact import Redactor
-from ansible_collections.keyturn.devices.plugins.module_utils._rutos.addresses import Address, AddressError, read_address
 from ansible_collections.keyturn.devices.plugins.module_utils._rutos.api import RouterApi
 from ansible_collections.keyturn.devices.plugins.module_utils._rutos.ssh import RouterSsh, library_problem, read_ssh_fingerprint
 from ansible_collections.keyturn.devices.plugins.module_utils._rutos.visit import Way

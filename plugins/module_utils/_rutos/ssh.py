@@ -20,9 +20,9 @@ import traceback
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from ansible_collections.keyturn.devices.plugins.module_utils._addresses import Address
 from ansible_collections.keyturn.devices.plugins.module_utils._passwords.floors import floor_for
 from ansible_collections.keyturn.devices.plugins.module_utils._redact import Redactor
-from ansible_collections.keyturn.devices.plugins.module_utils._rutos.addresses import Address
 from ansible_collections.keyturn.devices.plugins.module_utils._rutos.visit import Identity, RouterFault, Rule, Unclear
 
 if TYPE_CHECKING:

@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.keyturn.devices.plugins.module_utils._redact import ModuleFailure, Redactor
+from ansible_collections.keyturn.devices.plugins.module_utils._module import ModuleFailure
+from ansible_collections.keyturn.devices.plugins.module_utils._redact import Redactor
 from ansible_collections.keyturn.devices.plugins.module_utils._rutos.ending import Ending
 from ansible_collections.keyturn.devices.plugins.module_utils._rutos.fleet import at_once
 from ansible_collections.keyturn.devices.plugins.module_utils._rutos.options import BadInput, Place, Ways, check_libraries, read_places

@@ -21,9 +21,9 @@ from sqlalchemy.engine import Engine
 from support.ledgers import LEASE, PASSPHRASE, Clock, committed, opened, request, run_of, settled, staged, statuses
 
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.errors import LedgerError
-from ansible_collections.keyturn.devices.plugins.module_utils._ledger.holder import Run, runner_identity
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.rules import Outcome
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.store import ImportRow, Ledger
+from ansible_collections.keyturn.devices.plugins.module_utils._run import Run, runner_identity
 
 OTHER = "quite another passphrase"
 FINISHED = 7

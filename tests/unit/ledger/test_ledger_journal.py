@@ -12,9 +12,9 @@ import pytest
 from support.ledgers import LEASE, Clock, committed, kept, record, request, run_of, settled, staged, statuses
 
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.errors import LedgerError, PasswordRefused
-from ansible_collections.keyturn.devices.plugins.module_utils._ledger.holder import Run
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.rules import Outcome
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.store import Ledger
+from ansible_collections.keyturn.devices.plugins.module_utils._run import Run
 
 
 def test_a_staged_password_is_durable_before_any_device_hears_of_it(ledger: Ledger, open_again: Callable[..., Ledger]) -> None:

@@ -16,9 +16,9 @@ from contextlib import contextmanager
 import pytest
 from support.ledgers import ELSEWHERE, LEASE, Clock, committed, kept, record, run_of, settled, staged, statuses
 
-from ansible_collections.keyturn.devices.plugins.module_utils._ledger import holder
-from ansible_collections.keyturn.devices.plugins.module_utils._ledger.holder import Run, is_dead, runner_identity
+from ansible_collections.keyturn.devices.plugins.module_utils import _run as holder
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.store import Ledger
+from ansible_collections.keyturn.devices.plugins.module_utils._run import Run, is_dead, runner_identity
 
 
 @contextmanager

@@ -19,9 +19,9 @@ from support.ledgers import LEASE, Clock, opened, request, statuses
 from support.postgresql import PostgresqlServer
 
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger import change
-from ansible_collections.keyturn.devices.plugins.module_utils._ledger.holder import Run
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.rules import Outcome
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.store import ImportRow, Ledger
+from ansible_collections.keyturn.devices.plugins.module_utils._run import Run
 
 NAMES = ("r1", "r2")
 

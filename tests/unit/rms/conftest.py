@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.keyturn.devices.plugins.module_utils._redact import ModuleFailure, Redactor
+from ansible_collections.keyturn.devices.plugins.module_utils._module import ModuleFailure
+from ansible_collections.keyturn.devices.plugins.module_utils._redact import Redactor
 from ansible_collections.keyturn.devices.plugins.module_utils._rms import channel, generated
 from ansible_collections.keyturn.devices.plugins.module_utils._rms.job import set_by_rms
 from simulators.rms import RmsSimulator

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.keyturn.devices.plugins.module_utils._rutos.addresses import Address, AddressError, read_address
+from ansible_collections.keyturn.devices.plugins.module_utils._addresses import Address, AddressError, read_address
 from ansible_collections.keyturn.devices.plugins.module_utils._rutos.options import read_fingerprint
 from ansible_collections.keyturn.devices.plugins.module_utils._rutos.visit import Identity
 

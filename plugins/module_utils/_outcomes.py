@@ -1,0 +1,69 @@
+# Copyright (c) 2026, keyturn.devices contributors
+# GNU General Public License v3.0 or later (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The one vocabulary of all modules: how a change or a login ended, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+#: How a change ends. C(failed): the device certainly kept its password. C(unknown): nobody knows.
+CHANGE_STATUSES = ("changed", "unchanged", "failed", "unknown")
+#: How a login ends. C(refused): the device clearly refused every password. C(failed): it could not be asked.
+LOGIN_STATUSES = ("proven", "refused", "failed", "unknown")
+
+#: Why a status is not simply good -> whether the same request, later and unchanged, may well succeed.
+REASONS: Mapping[str, bool] = {
+    "bad_input": False,
+    "certificate": False,
+    "conflict": True,
+    "error": True,
+    "interrupted": True,
+    "list_gone": False,
+    "list_incomplete": True,
+    "list_missing": True,
+    "locked_out": True,
+    "new_password_refused": True,
+    "no_api": False,
+    "not_found": False,
+    "not_identified": False,
+    "not_sent": True,
+    "offline": True,
+    "protocol": True,
+    "quota": True,
+    "rejected": True,
+    "rejected_by_policy": False,
+    "same_password": False,
+    "timeout": True,
+    "unauthorized": False,
+    "unconfirmed": False,
+    "unreachable": True,
+    "warning": True,
+    "would_change": False,
+    "wrong_device": False,
+}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one device ended: one of the statuses, a reason (empty when there is nothing to explain), and the same for people."""
+
+    status: str
+    reason: str = ""
+    message: str = ""
+
+    @property
+    def retryable(self) -> bool:
+        """Whether the same request, later and unchanged, may well succeed."""
+        return self.status in ("failed", "unknown") and REASONS.get(self.reason, False)
+
+
+def summary(results: Iterable[Mapping[str, Any]], statuses: Iterable[str] = CHANGE_STATUSES) -> dict[str, int]:
+    """How many results ended in each status."""
+    counts = dict.fromkeys(statuses, 0)
+    for result in results:
+        counts[result["status"]] += 1
+    return counts
