@@ -233,6 +233,12 @@ def absolute_url(url: str, folder: str) -> str:
     return f"{match[1]}{os.path.join(os.path.abspath(folder), match[2])}" if match else url
 
 
+def path_of_url(url: str) -> str | None:
+    """The absolute path of an SQLite ledger; C(None) for any other URL."""
+    match = re.fullmatch(r"sqlite(?:\+pysqlite)?:///(.+)", url)
+    return os.path.abspath(os.path.expanduser(match[1])) if match else None
+
+
 def _parsed(url: str) -> URL:
     try:
         parsed = sa.make_url(url)

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from ansible.module_utils.basic import env_fallback, missing_required_lib
+from ansible.module_utils.basic import missing_required_lib
 
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.crypto import HAS_CRYPTOGRAPHY, check_passphrase
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.database import password_of_url
@@ -30,12 +30,12 @@ _LONGEST_PASSPHRASE_FILE = 64 * 1024
 
 
 def ledger_argument_spec() -> dict[str, Any]:
-    """For an AnsibleModule. The URL may hold a database password, so all of it is a secret.
+    """Of everything that finds a ledger. The URL may hold a database password, so all of it is a secret.
 
-    The passphrase's environment variable is read in C(open_ledger) and not here, so that a file named by an option goes before it.
+    Neither defaults nor the environment are here: what is not given comes from where C(ledger_options) looks, in its order.
     """
     return {
-        "ledger_url": {"type": "str", "default": DEFAULT_URL, "fallback": (env_fallback, [URL_VARIABLE]), "no_log": True},
+        "ledger_url": {"type": "str", "no_log": True},
         "ledger_passphrase": {"type": "str", "no_log": True},
         "ledger_passphrase_file": {"type": "path", "no_log": False},
     }

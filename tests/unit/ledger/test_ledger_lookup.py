@@ -133,7 +133,9 @@ def test_a_relative_url_leads_beside_the_first_inventory(arguments: Callable[...
     arguments(inventory=[str(inventory), "/elsewhere/hosts"])
     assert ledger_url_beside_inventory(None) == f"sqlite:///{tmp_path}/keyturn-ledger.db"
     assert ledger_url_beside_inventory("sqlite:///mine.db") == f"sqlite:///{tmp_path}/mine.db"
-    arguments(inventory=[str(tmp_path)])
+    directory = tmp_path / "inventory"
+    directory.mkdir()
+    arguments(inventory=[str(directory)])
     assert ledger_url_beside_inventory(None) == f"sqlite:///{tmp_path}/keyturn-ledger.db"
 
 
@@ -150,7 +152,8 @@ def test_without_an_inventory_file_it_leads_to_the_working_directory(
 
 
 def test_lookup_and_store_agree(arguments: Callable[..., None], lookup: Lookup, tmp_path: Path) -> None:
-    arguments(inventory=[str(tmp_path)])
+    (tmp_path / "inventory.ini").touch()
+    arguments(inventory=[str(tmp_path / "inventory.ini")])
     with opened(f"sqlite:///{tmp_path}/keyturn-ledger.db") as ledger:
         committed(ledger, "r1", "one")
     assert lookup("r1", variables={"ledger_passphrase": PASSPHRASE}) == ["one"]

@@ -14,13 +14,13 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from support.modules import run_module
+from support.actions import run_action
 from support.postgresql import PostgresqlServer
 
+from ansible_collections.keyturn.devices.plugins.action import ledger as ledger_action
+from ansible_collections.keyturn.devices.plugins.action import ledger_info as info_action
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger import opening, store
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.crypto import Cost
-from ansible_collections.keyturn.devices.plugins.modules import ledger as ledger_module
-from ansible_collections.keyturn.devices.plugins.modules import ledger_info as info_module
 
 PASSPHRASE = "canary passphrase/of tests"
 OTHER = "canary other passphrase"
@@ -43,7 +43,7 @@ def module(url: str) -> Module:
         if listed:
             defaults["devices"] = listed
         given = {name: value for name, value in (defaults | options).items() if value is not None}
-        result = run_module(ledger_module.main, **given)
+        result = run_action(ledger_action.ActionModule, **given)
         assert "canary" not in result["printed"]
         assert quote(PASSPHRASE) not in result["printed"]
         return result
@@ -54,7 +54,7 @@ def module(url: str) -> Module:
 @pytest.fixture
 def info(url: str) -> Callable[..., dict[str, Any]]:
     def run(**options: Any) -> dict[str, Any]:
-        return run_module(info_module.main, **({"ledger_url": url, "ledger_passphrase": PASSPHRASE} | options))
+        return run_action(info_action.ActionModule, **({"ledger_url": url, "ledger_passphrase": PASSPHRASE} | options))
 
     return run
 
@@ -345,10 +345,10 @@ def test_the_url_can_come_from_the_environment(module: Module, url: str, monkeyp
 def test_a_database_password_in_the_url_is_never_shown() -> None:
     url = "postgresql+psycopg://keyturn:canary%40secret@127.0.0.1:1/ledger"
     for options in ({"state": "verified", "devices": [{"name": "r1"}]}, {"state": "nonsense"}):
-        result = run_module(ledger_module.main, ledger_url=url, ledger_passphrase=PASSPHRASE, **options)
+        result = run_action(ledger_action.ActionModule, ledger_url=url, ledger_passphrase=PASSPHRASE, **options)
         assert result["failed"]
         assert "canary" not in result["printed"]
-    assert run_module(info_module.main, ledger_url=url, ledger_passphrase=PASSPHRASE)["reason"] == "unreachable"
+    assert run_action(info_action.ActionModule, ledger_url=url, ledger_passphrase=PASSPHRASE)["reason"] == "unreachable"
 
 
 @pytest.mark.parametrize(
