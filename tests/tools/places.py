@@ -14,8 +14,10 @@ from pathlib import Path
 CHECKOUT = Path(__file__).resolve().parents[2]
 CACHE = CHECKOUT / ".cache"
 LOGS = CACHE / "logs"
-COLLECTIONS = CACHE / "collections"  # what ANSIBLE_COLLECTIONS_PATH names: the checkout itself, under the path Ansible wants
 NAMESPACE, NAME = "keyturn", "devices"
+_IN_PLACE = CHECKOUT.parts[-3:] == ("ansible_collections", NAMESPACE, NAME)
+# What ANSIBLE_COLLECTIONS_PATH names: the checkout itself, under the path Ansible wants. One that lies there already needs no link.
+COLLECTIONS = CHECKOUT.parents[2] if _IN_PLACE else CACHE / "collections"
 
 
 class Trouble(Exception):
@@ -24,6 +26,9 @@ class Trouble(Exception):
 
 def link_collection() -> None:
     """Give Python and Ansible the path ansible_collections/keyturn/devices, as a link to this checkout, wherever that is moved."""
+    CACHE.mkdir(exist_ok=True)
+    if _IN_PLACE:
+        return
     link = COLLECTIONS / "ansible_collections" / NAMESPACE / NAME
     link.parent.mkdir(parents=True, exist_ok=True)
     target = os.path.relpath(CHECKOUT, link.parent)
