@@ -24,7 +24,7 @@ from integration.device_sites import DeviceSite, device_site
 from integration.sites import PASSPHRASE
 
 ALL = ("-e", "router_rotation_failure_limit_percent=100")
-FORCE = ("-e", "force=true")
+FORCE = ("-e", "router_rotation_force=true")
 CHANGE = {"method": "PUT", "path": "/api/users/config/*"}
 LOG_IN = {"method": "POST", "path": "/api/login"}
 #: The change is asked for and its answer lost, and then the router is away.

@@ -77,7 +77,7 @@ def test_limit_and_target_narrow_the_run_and_force_takes_what_is_not_due(newest_
         assert set(place.records()) == {first, second}
         before = place.rms.passwords()
 
-        done = place.run("rotate_routers", "-e", "force=true", "--limit", f"{first},{third}")
+        done = place.run("rotate_routers", "-e", "router_rotation_force=true", "--limit", f"{first},{third}")
 
         assert done.returncode == 0, done.stdout
         now = place.rms.passwords()

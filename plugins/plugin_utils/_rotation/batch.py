@@ -131,13 +131,14 @@ def _member_data(member: Member) -> dict[str, t.Any]:
         "source": device.source.kind,
         "sighting": vars(member.sighting),
         "made": dict(member.made),
+        "failed_before": member.failed_before,
     }
 
 
 def _read_member(data: Mapping[str, t.Any], terms: Mapping[str, t.Any]) -> Member:
     # Its source and policy are in its wish by now.
     device = Device(**data["device"], source=Source(data["source"]), policy={}, terms=terms)
-    return Member(device, Sighting(**data["sighting"]), data["made"])
+    return Member(device, Sighting(**data["sighting"]), data["made"], data["failed_before"])
 
 
 def _policy_data(policy: PasswordPolicy) -> dict[str, t.Any]:
@@ -171,7 +172,7 @@ def batches_of_unsettled(product: Product, unsettled: Sequence[Unsettled], sizes
     batches: list[Batch] = []
     for (kind, _site, _terms, list_id), entries in groups.items():
         for part in [entries] if list_id else cut(entries, sizes, first=not batches):
-            members = tuple(Member(entry.device, entry.sighting) for entry in part)
+            members = tuple(Member(entry.device, entry.sighting, failed_before=True) for entry in part)
             batches.append(Batch(len(batches) + 1, kind, members, {}, list_id))
     return batches
 
@@ -194,7 +195,7 @@ def batches_of_due(
             number = before + len(batches) + 1
             length, special = made or (0, False)
             how = {"length": length, "special": special} if made else {}
-            members = tuple(Member(entry.device, entry.sighting, how) for entry in part)
+            members = tuple(Member(entry.device, entry.sighting, how, entry.failed_before) for entry in part)
             wishes = {entry.device.name: _wish(entry, records.get(entry.device.name, {})) for entry in part}
             batches.append(Batch(number, kind, members, wishes, list_id(number) if kind.collects else ""))
     return batches

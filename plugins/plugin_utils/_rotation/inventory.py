@@ -14,7 +14,7 @@ import os
 import re
 import typing as t
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ansible.errors import AnsibleError
 from ansible.module_utils.common.text.converters import to_text
@@ -115,6 +115,18 @@ class HostVariables:
         host = self._inventory.get_host(name)
         raw: dict[str, t.Any] = self._manager.get_vars(play=self._play, host=host, task=self._task, _hosts=[name], _hosts_all=[name])
         return raw
+
+    def registered(self, name: str, variable: str) -> t.Any:
+        """What a task of this play has registered for a host; None where none has."""
+        return self._manager._nonpersistent_fact_cache.get(name, {}).get(variable)
+
+    def serial_of(self, name: str) -> str:
+        """The serial number of any host of the inventory, empty where it has none that can be told."""
+        raw = self.of(name)
+        try:
+            return str(self.resolve(raw.get("device_serial"), raw) or "").strip()
+        except VariableError:
+            return ""
 
     def knows(self, name: str) -> bool:
         """Whether the inventory has this host."""
@@ -297,8 +309,11 @@ def kind_of(value: object) -> str:
     return "nothing" if value is None else type(value).__name__
 
 
-def read_devices(names: Sequence[str], variables: HostVariables, product: Product) -> Found:
-    """Read every device of the run. Secrets that sources give are in the devices, and nowhere else."""
+def read_devices(names: Sequence[str], variables: HostVariables, product: Product, *, sources: bool = True) -> Found:
+    """Read every device of the run. Secrets that sources give are in the devices, and nowhere else.
+
+    C(sources): whether any device may get a new password; without, no source is read.
+    """
     settings = _Settings(product, variables)
     devices: list[Device] = []
     problems: list[Problem] = []
@@ -323,7 +338,7 @@ def read_devices(names: Sequence[str], variables: HostVariables, product: Produc
             problems += [*reader.problems, *_wrong_settings(reader, settings)]
             continue
         runs.setdefault(id(run), (name, run))
-        device = _read_device(reader, terms, product)
+        device = _read_device(reader, terms, product, sources)
         if device.site != CONTROLLER and not variables.knows(device.site):
             reader.problem("device_site", f"'{device.site}' is not in the inventory")
         if reader.setting("force"):
@@ -387,22 +402,19 @@ def _differing(runs: Sequence[tuple[str, Mapping[str, t.Any]]], product: Product
     return problems
 
 
-def _read_device(reader: Reader, terms: Mapping[str, t.Any], product: Product) -> Device:
-    serial = reader.text("device_serial")
-    source = _read_source(reader, product)
-    policy = reader.mapping("device_password_policy", reader.setting("policy") or {})
-    return Device(
+def _read_device(reader: Reader, terms: Mapping[str, t.Any], product: Product, sources: bool) -> Device:
+    device = Device(
         name=reader.name,
-        serial=serial,
-        source=source,
-        policy=policy,
+        serial=reader.text("device_serial"),
+        source=_read_source(reader, product) if sources else Source("generate"),
+        policy=reader.mapping("device_password_policy", reader.setting("policy") or {}),
         host=reader.text("device_host"),
         username=reader.text("device_username", "admin"),
         fingerprint=reader.text("device_fingerprint"),
         site=reader.text("device_site", CONTROLLER),
-        details=product.read(reader, source),
         terms=terms,
     )
+    return replace(device, details=product.read(reader, device))
 
 
 def _read_source(reader: Reader, product: Product) -> Source:

@@ -92,11 +92,15 @@ class Sighting:
 
 @dataclass(frozen=True)
 class Member:
-    """One device of a batch. C(made): the length and kind of a password that the vendor makes; empty otherwise."""
+    """One device of a batch. C(made): the length and kind of a password that the vendor makes; empty otherwise.
+
+    C(failed_before): its last rotation ended without a proven outcome, so it does not count towards the failure limit.
+    """
 
     device: Device
     sighting: Sighting
     made: Mapping[str, t.Any] = field(default_factory=dict)
+    failed_before: bool = False
 
 
 @dataclass(frozen=True)
@@ -160,6 +164,11 @@ class Kind:
     proves_itself: bool = False
     collects: bool = False
 
+    @property
+    def goes_near(self) -> bool:
+        """Whether something has to run near the devices."""
+        return self.looks_first or self.proves or self.proves_itself
+
 
 class Lists(t.Protocol):
     """Where lists that can be fetched only once are kept, before anybody reads them."""
@@ -221,8 +230,11 @@ class Product(t.Protocol):
     #: What to do about a reason, for the person who reads the summary.
     advice: Mapping[str, str]
 
-    def read(self, values: Values, source: Source) -> Mapping[str, str]:
+    def read(self, values: Values, device: Device) -> Mapping[str, str]:
         """The details of a device. Remembers what is wrong; nothing is asked of anybody."""
+
+    def secrets(self, device: Device) -> Iterable[str]:
+        """What in its settings no output may show."""
 
     def policies(self, device: Device, sighting: Sighting) -> Iterable[tuple[str, str | None]]:
         """The floors that its policy is joined with: (product of C(_passwords.floors), firmware)."""
