@@ -190,10 +190,11 @@ reason:
   sample: bad_input
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.keyturn.devices.plugins.module_utils._http import http_spec
-from ansible_collections.keyturn.devices.plugins.module_utils._module import run_module
+from ansible_collections.keyturn.devices.plugins.module_utils._module import Context, run_module
 from ansible_collections.keyturn.devices.plugins.module_utils._rutos.job import prove_on_routers
 from ansible_collections.keyturn.devices.plugins.module_utils._rutos.options import router_arguments, routers_spec
 from ansible_collections.keyturn.devices.plugins.module_utils._spec import Spec
@@ -219,8 +220,12 @@ SPEC = (
 )
 
 
+def work(options: Mapping[str, Any], context: Context) -> dict[str, Any]:
+    return prove_on_routers(options)
+
+
 def main() -> None:
-    run_module(SPEC, lambda options, context: prove_on_routers(options))
+    run_module(SPEC, work)
 
 
 if __name__ == "__main__":

@@ -11,13 +11,13 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
-from ansible_collections.keyturn.devices.plugins.module_utils._http import http_argument_spec
+from ansible_collections.keyturn.devices.plugins.module_utils._http import http_spec
 from ansible_collections.keyturn.devices.plugins.module_utils._redact import Redactor
 from ansible_collections.keyturn.devices.plugins.module_utils._rms.client import RmsClient, RmsFault
 from ansible_collections.keyturn.devices.plugins.module_utils._rms.deposit import DepositError
 from ansible_collections.keyturn.devices.plugins.module_utils._rms.devices import Router, find_routers, pick
 from ansible_collections.keyturn.devices.plugins.module_utils._rms.generated import collect_passwords, generate_passwords
-from ansible_collections.keyturn.devices.plugins.module_utils._rms.options import rms_argument_spec, rms_client
+from ansible_collections.keyturn.devices.plugins.module_utils._rms.options import rms_client, rms_spec
 from ansible_collections.keyturn.devices.plugins.module_utils._rms.outcomes import Target
 from ansible_collections.keyturn.devices.plugins.module_utils._rms.passwords import SET, generate_request, set_passwords
 from ansible_collections.keyturn.devices.plugins.module_utils._rutos.options import BadInput, read_place
@@ -241,13 +241,13 @@ def _can_log_in(device: Device) -> bool:
     return device.details["via"] in ("device", "rms_then_verify")
 
 
-def _client(terms: Mapping[str, t.Any], redactor: Redactor, may_change: Callable[[], bool] | None = None) -> RmsClient:
+def _client(terms: Mapping[str, t.Any], redactor: Redactor, may_change: Callable[[], bool] = lambda: False) -> RmsClient:
     """From the settings of a batch; what they leave empty comes from the environment or is the module's default."""
-    spec = {**rms_argument_spec(), **http_argument_spec()}
-    given = {name: terms[name] for name in spec if terms.get(name) not in (None, "")}
-    options = ArgumentSpecValidator(spec).validate(given).validated_parameters
+    spec = rms_spec() + http_spec()
+    given = {name: terms[name] for name in spec.arguments if terms.get(name) not in (None, "")}
+    options = ArgumentSpecValidator(dict(spec.arguments)).validate(given).validated_parameters
     try:
-        return rms_client(options, redactor, terms["deadline"] if may_change is not None else None, may_change)
+        return rms_client(options, redactor, terms["deadline"], may_change)
     except RmsFault as fault:
         raise Fault(fault.reason, fault.message) from None
 
