@@ -17,6 +17,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.routers import FIRMWARES, NEW, WRONG, NewRouter, changed, device, failure_of, set_password, set_passwords
+from support.signals import as_at_a_terminal
 
 from simulators.rutos import RutosSimulator, SimulatedRouter
 
@@ -416,7 +417,6 @@ def test_a_router_whose_turn_does_not_come_before_the_deadline_is_not_asked(site
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
 def test_a_process_told_to_end_leaves_no_session_open(site: RutosSimulator, new_router: NewRouter, number: signal.Signals) -> None:
-    before = signal.getsignal(number)
     identified = new_router(bulk=False, faults=[{"kind": "slow", "path": "/api/system/device/status", "seconds": 1.0}])
     being_changed = new_router(faults=[{"kind": "slow", **CHANGE, "when": "after_change", "seconds": 1.0}])
     waiting = new_router()
@@ -428,15 +428,17 @@ def test_a_process_told_to_end_leaves_no_session_open(site: RutosSimulator, new_
         os.kill(os.getpid(), number)
 
     thread = threading.Thread(target=tell_to_end)
-    thread.start()
-    result = set_passwords([device(router, password=NEW, current_password=router.password) for router in routers], parallel=2)
-    thread.join()
+    with as_at_a_terminal():
+        before = signal.getsignal(number)
+        thread.start()
+        result = set_passwords([device(router, password=NEW, current_password=router.password) for router in routers], parallel=2)
+        thread.join()
+        assert signal.getsignal(number) == before
 
     outcomes = [(outcome["status"], outcome["reason"]) for outcome in result["devices"]]
     assert outcomes == [("failed", "not_sent"), ("unknown", "interrupted"), ("failed", "not_sent")]
     assert [changed(site, router) for router in routers] == [False, True, False]
     assert site.log(waiting.serial) == []
-    assert signal.getsignal(number) == before
 
 
 @pytest.mark.parametrize("when", ["before_change", "after_change"])
