@@ -16,12 +16,12 @@ from ansible.errors import AnsibleError
 from ansible.module_utils.common.text.converters import to_text
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.keyturn.devices.plugins.module_utils._http import http_argument_spec
+from ansible_collections.keyturn.devices.plugins.module_utils._http import http_spec
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.errors import LedgerError
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.options import ledger_argument_spec, open_ledger
 from ansible_collections.keyturn.devices.plugins.module_utils._passwords.csv_file import CsvError, read_password_csv
 from ansible_collections.keyturn.devices.plugins.module_utils._redact import Redactor
-from ansible_collections.keyturn.devices.plugins.module_utils._rms.options import rms_argument_spec
+from ansible_collections.keyturn.devices.plugins.module_utils._rms.options import rms_spec
 from ansible_collections.keyturn.devices.plugins.module_utils._rotation.batches import Sizes, batches_of_due, batches_of_unsettled
 from ansible_collections.keyturn.devices.plugins.module_utils._rotation.inventory import (
     WAYS,
@@ -74,7 +74,7 @@ class ActionModule(ActionBase):
         redactor = Redactor()
         try:
             _unused, options = self.validate_argument_spec(
-                {**_OWN_OPTIONS, **ledger_argument_spec(), **rms_argument_spec(), **http_argument_spec()}
+                {**_OWN_OPTIONS, **ledger_argument_spec(), **(rms_spec() + http_spec()).arguments}
             )
             redactor.add(options["rms_token"])
             options["ledger_url"] = ledger_url_beside_inventory(options["ledger_url"])

@@ -302,8 +302,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.errors import LedgerError
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.options import (
     ledger_argument_spec,
@@ -320,10 +318,11 @@ from ansible_collections.keyturn.devices.plugins.module_utils._ledger.requests i
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.rules import LIVE, OUTCOMES, PROOFS, Outcome
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.store import Ledger, Result
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.transfer import SLOTS, export_csv, read_import, write_secret_file
-from ansible_collections.keyturn.devices.plugins.module_utils._module import QuietModule, run_module, warn
+from ansible_collections.keyturn.devices.plugins.module_utils._module import Context, run_module
 from ansible_collections.keyturn.devices.plugins.module_utils._passwords.floors import PRODUCTS
 from ansible_collections.keyturn.devices.plugins.module_utils._redact import Redactor
 from ansible_collections.keyturn.devices.plugins.module_utils._run import Run
+from ansible_collections.keyturn.devices.plugins.module_utils._spec import Spec
 
 DEVICE_OPTIONS: dict[str, Any] = {
     "name": {"type": "str", "required": True},
@@ -389,26 +388,22 @@ def change_devices(ledger: Ledger, run: Run, options: Mapping[str, Any], redacto
     return settle(ledger, run, options)
 
 
-def work(module: AnsibleModule, redactor: Redactor) -> dict[str, Any]:
-    options = module.params
+def work(options: Mapping[str, Any], context: Context) -> dict[str, Any]:
+    redactor = context.redactor
     run = Run(options["run_id"] or "by hand", options["run_holder"] or "")
     with reported():
         if options["state"] == "rekeyed":
-            return new_passphrase(options, run, redactor, dry_run=module.check_mode)
-        absent = "empty" if module.check_mode else "create" if options["state"] in ("staged", "imported") else "fail"
-        with open_ledger(options, absent=absent, dry_run=module.check_mode, redactor=redactor) as ledger:
+            return new_passphrase(options, run, redactor, dry_run=context.check_mode)
+        absent = "empty" if context.check_mode else "create" if options["state"] in ("staged", "imported") else "fail"
+        with open_ledger(options, absent=absent, dry_run=context.check_mode, redactor=redactor) as ledger:
             if options["state"] == "exported":
                 content, count = export_csv(ledger.devices(include_secrets=True), options["slots"])
-                changed = write_secret_file(options["path"], content, options["overwrite"], dry_run=module.check_mode)
+                changed = write_secret_file(options["path"], content, options["overwrite"], dry_run=context.check_mode)
                 return {"changed": changed, "path": options["path"], "passwords": count}
             results = change_devices(ledger, run, options, redactor)
     exchanged = [result.name for result in results if "serial_changed" in result.warnings]
     if exchanged:
-        warn(
-            module,
-            redactor,
-            f"The serial number of {len(exchanged)} device(s) changed, and their passwords stay: {', '.join(exchanged[:10])}",
-        )
+        context.warn(f"The serial number of {len(exchanged)} device(s) changed, and their passwords stay: {', '.join(exchanged[:10])}")
     changed_lines = [f"{result.name}: {result.status}\n" for result in results if result.changed]
     return {
         "changed": bool(changed_lines),
@@ -424,14 +419,14 @@ def work(module: AnsibleModule, redactor: Redactor) -> dict[str, Any]:
             for result in results
         ],
         "summary": dict(Counter(result.status for result in results)),
-        **({"diff": {"before": "", "after": "".join(changed_lines)}} if module._diff else {}),
+        **({"diff": {"before": "", "after": "".join(changed_lines)}} if context.diff else {}),
     }
 
 
 def main() -> None:
     run_module(
-        QuietModule(
-            argument_spec={
+        Spec(
+            {
                 "state": {
                     "type": "str",
                     "required": True,
@@ -454,20 +449,21 @@ def main() -> None:
                 "new_passphrase_file": {"type": "path", "no_log": False},
                 **ledger_argument_spec(),
             },
-            required_if=[
-                ("state", "staged", ("devices", "run_id")),
-                ("state", "collected", ("devices", "run_id")),
-                ("state", "resumed", ("devices", "run_id")),
-                ("state", "settled", ("devices", "run_id")),
-                ("state", "committed", ("devices",)),
-                ("state", "dropped", ("devices",)),
-                ("state", "verified", ("devices",)),
-                ("state", "imported", ("devices", "path"), True),
-                ("state", "exported", ("path",)),
-                ("state", "rekeyed", ("new_passphrase", "new_passphrase_file"), True),
-            ],
-            mutually_exclusive=[("new_passphrase", "new_passphrase_file")],
-            supports_check_mode=True,
+            {
+                "required_if": [
+                    ("state", "staged", ("devices", "run_id")),
+                    ("state", "collected", ("devices", "run_id")),
+                    ("state", "resumed", ("devices", "run_id")),
+                    ("state", "settled", ("devices", "run_id")),
+                    ("state", "committed", ("devices",)),
+                    ("state", "dropped", ("devices",)),
+                    ("state", "verified", ("devices",)),
+                    ("state", "imported", ("devices", "path"), True),
+                    ("state", "exported", ("path",)),
+                    ("state", "rekeyed", ("new_passphrase", "new_passphrase_file"), True),
+                ],
+                "mutually_exclusive": [("new_passphrase", "new_passphrase_file")],
+            },
         ),
         work,
     )

@@ -225,32 +225,29 @@ reason:
   type: str
 """
 
+from collections.abc import Mapping
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.options import ledger_argument_spec, open_ledger, reported
-from ansible_collections.keyturn.devices.plugins.module_utils._module import QuietModule, run_module
-from ansible_collections.keyturn.devices.plugins.module_utils._redact import Redactor
+from ansible_collections.keyturn.devices.plugins.module_utils._module import Context, run_module
+from ansible_collections.keyturn.devices.plugins.module_utils._spec import Spec
 
 
-def work(module: AnsibleModule, redactor: Redactor) -> dict[str, Any]:
-    options = module.params
-    with reported(), open_ledger(options, absent="empty", dry_run=True, redactor=redactor) as ledger:
+def work(options: Mapping[str, Any], context: Context) -> dict[str, Any]:
+    with reported(), open_ledger(options, absent="empty", dry_run=True, redactor=context.redactor) as ledger:
         # What was asked for is not told to the redactor: everything else is still masked.
         return {"changed": False, "devices": ledger.devices(options["devices"], options["include_secrets"], options["include_events"])}
 
 
 def main() -> None:
     run_module(
-        QuietModule(
-            argument_spec={
+        Spec(
+            {
                 "devices": {"type": "list", "elements": "str"},
                 "include_secrets": {"type": "bool", "default": False, "no_log": False},
                 "include_events": {"type": "int", "default": 0},
                 **ledger_argument_spec(),
-            },
-            supports_check_mode=True,
+            }
         ),
         work,
     )

@@ -293,33 +293,50 @@ reason:
   sample: unauthorized
 """
 
+from collections.abc import Mapping
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
-
-from ansible_collections.keyturn.devices.plugins.module_utils._http import http_argument_spec
-from ansible_collections.keyturn.devices.plugins.module_utils._module import ModuleFailure, QuietModule, run_module
-from ansible_collections.keyturn.devices.plugins.module_utils._redact import Redactor
+from ansible_collections.keyturn.devices.plugins.module_utils._http import http_spec
+from ansible_collections.keyturn.devices.plugins.module_utils._module import Context, ModuleFailure, run_module
 from ansible_collections.keyturn.devices.plugins.module_utils._rms.client import RmsFault
 from ansible_collections.keyturn.devices.plugins.module_utils._rms.devices import find_routers, list_routers
 from ansible_collections.keyturn.devices.plugins.module_utils._rms.info import Descriptions
-from ansible_collections.keyturn.devices.plugins.module_utils._rms.options import rms_argument_spec, rms_client
+from ansible_collections.keyturn.devices.plugins.module_utils._rms.options import rms_client, rms_spec
 from ansible_collections.keyturn.devices.plugins.module_utils._rutos.job import look_at_routers
-from ansible_collections.keyturn.devices.plugins.module_utils._rutos.options import router_argument_spec, routers_argument_spec
+from ansible_collections.keyturn.devices.plugins.module_utils._rutos.options import router_arguments, routers_spec
+from ansible_collections.keyturn.devices.plugins.module_utils._spec import Spec
+
+DEVICE: dict[str, Any] = {
+    "serial": {"type": "str"},
+    "host": {"type": "str", "required": True},
+    "password": {"type": "str", "required": True, "no_log": True},
+    **router_arguments(),
+}
+
+SPEC = (
+    Spec(
+        {
+            "via": {"type": "str", "choices": ["rms", "device"], "default": "rms"},
+            "devices": {"type": "list", "elements": "dict", "options": DEVICE},
+            "deadline": {"type": "int", "default": 300},
+            "on_device_failure": {"type": "str", "choices": ["fail", "report"], "default": "fail"},
+            "serials": {"type": "list", "elements": "str"},
+            "limit": {"type": "int", "default": 1000},
+        },
+        {"required_if": [("via", "device", ["devices"])]},
+    )
+    + rms_spec()
+    + routers_spec()
+    + http_spec()
+)
 
 
-def work(module: AnsibleModule, redactor: Redactor) -> dict[str, Any]:
-    if module.params["via"] == "device":
-        return look_at_routers(module.params)
-    return ask_rms(module, redactor)
-
-
-def ask_rms(module: AnsibleModule, redactor: Redactor) -> dict[str, Any]:
-    serials, limit = module.params["serials"], module.params["limit"]
+def ask_rms(options: Mapping[str, Any], context: Context) -> dict[str, Any]:
+    serials, limit = options["serials"], options["limit"]
     if limit < 1:
         raise ModuleFailure("limit must be 1 or more.", reason="bad_input")
     try:
-        client = rms_client(module.params, redactor)
+        client = rms_client(options, context.redactor)
         if serials is None:
             routers, missing = list_routers(client, page=limit), []
         else:
@@ -332,29 +349,12 @@ def ask_rms(module: AnsibleModule, redactor: Redactor) -> dict[str, Any]:
     return {"routers": [describe(router) for router in routers], "missing": missing, "requests": client.request_count}
 
 
+def work(options: Mapping[str, Any], context: Context) -> dict[str, Any]:
+    return look_at_routers(options) if options["via"] == "device" else ask_rms(options, context)
+
+
 def main() -> None:
-    device = {
-        "serial": {"type": "str"},
-        "host": {"type": "str", "required": True},
-        "password": {"type": "str", "required": True, "no_log": True},
-        **router_argument_spec(),
-    }
-    module = QuietModule(
-        argument_spec={
-            "via": {"type": "str", "choices": ["rms", "device"], "default": "rms"},
-            "devices": {"type": "list", "elements": "dict", "options": device},
-            "deadline": {"type": "int", "default": 300},
-            "on_device_failure": {"type": "str", "choices": ["fail", "report"], "default": "fail"},
-            "serials": {"type": "list", "elements": "str"},
-            "limit": {"type": "int", "default": 1000},
-            **rms_argument_spec(),
-            **routers_argument_spec(),
-            **http_argument_spec(),
-        },
-        required_if=[("via", "device", ["devices"])],
-        supports_check_mode=True,
-    )
-    run_module(module, work)
+    run_module(SPEC, work)
 
 
 if __name__ == "__main__":

@@ -192,38 +192,35 @@ reason:
 
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
-
-from ansible_collections.keyturn.devices.plugins.module_utils._http import http_argument_spec
-from ansible_collections.keyturn.devices.plugins.module_utils._module import QuietModule, run_module
-from ansible_collections.keyturn.devices.plugins.module_utils._redact import Redactor
+from ansible_collections.keyturn.devices.plugins.module_utils._http import http_spec
+from ansible_collections.keyturn.devices.plugins.module_utils._module import run_module
 from ansible_collections.keyturn.devices.plugins.module_utils._rutos.job import prove_on_routers
-from ansible_collections.keyturn.devices.plugins.module_utils._rutos.options import router_argument_spec, routers_argument_spec
+from ansible_collections.keyturn.devices.plugins.module_utils._rutos.options import router_arguments, routers_spec
+from ansible_collections.keyturn.devices.plugins.module_utils._spec import Spec
 
+CANDIDATE: dict[str, Any] = {"name": {"type": "str", "required": True}, "password": {"type": "str", "required": True, "no_log": True}}
+DEVICE: dict[str, Any] = {
+    "serial": {"type": "str", "required": True},
+    "host": {"type": "str", "required": True},
+    "candidates": {"type": "list", "elements": "dict", "required": True, "options": CANDIDATE},
+    **router_arguments(),
+}
 
-def work(module: AnsibleModule, redactor: Redactor) -> dict[str, Any]:
-    return prove_on_routers(module.params)
+SPEC = (
+    Spec(
+        {
+            "devices": {"type": "list", "elements": "dict", "required": True, "options": DEVICE},
+            "deadline": {"type": "int", "default": 300},
+            "on_device_failure": {"type": "str", "choices": ["fail", "report"], "default": "fail"},
+        }
+    )
+    + routers_spec()
+    + http_spec()
+)
 
 
 def main() -> None:
-    candidate = {"name": {"type": "str", "required": True}, "password": {"type": "str", "required": True, "no_log": True}}
-    device = {
-        "serial": {"type": "str", "required": True},
-        "host": {"type": "str", "required": True},
-        "candidates": {"type": "list", "elements": "dict", "required": True, "options": candidate},
-        **router_argument_spec(),
-    }
-    module = QuietModule(
-        argument_spec={
-            "devices": {"type": "list", "elements": "dict", "required": True, "options": device},
-            "deadline": {"type": "int", "default": 300},
-            "on_device_failure": {"type": "str", "choices": ["fail", "report"], "default": "fail"},
-            **routers_argument_spec(),
-            **http_argument_spec(),
-        },
-        supports_check_mode=True,
-    )
-    run_module(module, work)
+    run_module(SPEC, lambda options, context: prove_on_routers(options))
 
 
 if __name__ == "__main__":

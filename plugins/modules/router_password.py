@@ -176,6 +176,12 @@ options:
       - The process that ends with the run, as M(keyturn.devices.rotation_plan) tells it. No password is changed once that process is gone,
         because another run may have taken over by then. A process on another host counts as alive.
     type: str
+  not_after:
+    description:
+      - The moment from which nothing that changes a router is sent. What was not sent by then ends as V(failed) with reason V(not_sent).
+      - A date and time of ISO 8601 with its offset from UTC, such as V(2026-01-31T10:15:00Z), or a moment as
+        M(keyturn.devices.rotation_plan) tells it, which on the same host is measured by a clock that counts suspended time.
+    type: str
   on_device_failure:
     description:
       - Whether the task fails when a router ends as V(failed) or V(unknown) (V(fail)), or only tells so (V(report)).
@@ -292,6 +298,13 @@ devices:
       type: bool
       returned: always
       sample: false
+    sent_late:
+      description:
+        - Whether the request that changes the password left at or after O(not_after), or after the run had ended. Another run may have
+          changed the router by then, so what is known of it is in doubt.
+      type: bool
+      returned: always
+      sample: false
     live:
       description:
         - Which password a log-in proved to be in force, V(new) or V(current), V(neither) when both were refused, C(null) when no log-in
@@ -346,74 +359,71 @@ list_complete:
   sample: true
 """
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
-
-from ansible_collections.keyturn.devices.plugins.module_utils._http import http_argument_spec
-from ansible_collections.keyturn.devices.plugins.module_utils._module import QuietModule, run_module, warn
-from ansible_collections.keyturn.devices.plugins.module_utils._redact import Redactor
+from ansible_collections.keyturn.devices.plugins.module_utils._http import http_spec
+from ansible_collections.keyturn.devices.plugins.module_utils._module import Context, ModuleFailure, run_module
 from ansible_collections.keyturn.devices.plugins.module_utils._rms.job import set_by_rms
-from ansible_collections.keyturn.devices.plugins.module_utils._rms.options import rms_argument_spec
-from ansible_collections.keyturn.devices.plugins.module_utils._run import is_dead
+from ansible_collections.keyturn.devices.plugins.module_utils._rms.options import rms_spec
+from ansible_collections.keyturn.devices.plugins.module_utils._run import may_change
 from ansible_collections.keyturn.devices.plugins.module_utils._rutos.job import set_on_routers
-from ansible_collections.keyturn.devices.plugins.module_utils._rutos.options import router_argument_spec, routers_argument_spec
+from ansible_collections.keyturn.devices.plugins.module_utils._rutos.options import router_arguments, routers_spec
+from ansible_collections.keyturn.devices.plugins.module_utils._spec import Spec
 
-# How each way does the work: options, redactor, check mode and a function for warnings in, the result out.
-WAYS: dict[str, Callable[[dict[str, Any], Redactor, bool, Callable[[str], None]], dict[str, Any]]] = {
-    "rms": set_by_rms,
-    "device": lambda options, redactor, check_mode, warn: set_on_routers(options, check_mode),
+DEVICE: dict[str, Any] = {
+    "serial": {"type": "str", "required": True},
+    "password": {"type": "str", "no_log": True},
+    "id": {"type": "int"},
+    "host": {"type": "str"},
+    "current_password": {"type": "str", "no_log": True},
+    "try_first": {"type": "str", "choices": ["current", "new"], "default": "current"},
+    **router_arguments(),
+}
+GENERATE: dict[str, Any] = {
+    "length": {"type": "int", "default": 20},
+    "special": {"type": "bool", "default": True},
+    "collect": {"type": "bool", "default": False},
 }
 
-ARGUMENTS: dict[str, Any] = {
-    "via": {"type": "str", "choices": list(WAYS), "default": "rms"},
-    "devices": {
-        "type": "list",
-        "elements": "dict",
-        "options": {
-            "serial": {"type": "str", "required": True},
-            "password": {"type": "str", "no_log": True},
-            "id": {"type": "int"},
-            "host": {"type": "str"},
-            "current_password": {"type": "str", "no_log": True},
-            "try_first": {"type": "str", "choices": ["current", "new"], "default": "current"},
-            **router_argument_spec(),
+SPEC = (
+    Spec(
+        {
+            "via": {"type": "str", "choices": ["rms", "device"], "default": "rms"},
+            "devices": {"type": "list", "elements": "dict", "options": DEVICE},
+            "csv": {"type": "path"},
+            "generate": {"type": "dict", "options": GENERATE},
+            "generated_csv": {"type": "path"},
+            "rms_method": {"type": "str", "choices": ["set", "upload"], "default": "set"},
+            "batch_size": {"type": "int", "default": 500},
+            "deadline": {"type": "int", "default": 300},
+            "run_holder": {"type": "str"},
+            "not_after": {"type": "str"},
+            "on_device_failure": {"type": "str", "choices": ["fail", "report"], "default": "fail"},
         },
-    },
-    "csv": {"type": "path"},
-    "generate": {
-        "type": "dict",
-        "options": {
-            "length": {"type": "int", "default": 20},
-            "special": {"type": "bool", "default": True},
-            "collect": {"type": "bool", "default": False},
+        {
+            "mutually_exclusive": [("devices", "csv"), ("csv", "generate")],
+            "required_one_of": [("devices", "csv")],
+            "required_together": [("generate", "generated_csv")],
         },
-    },
-    "generated_csv": {"type": "path"},
-    "rms_method": {"type": "str", "choices": ["set", "upload"], "default": "set"},
-    "batch_size": {"type": "int", "default": 500},
-    "deadline": {"type": "int", "default": 300},
-    "run_holder": {"type": "str"},
-    "on_device_failure": {"type": "str", "choices": ["fail", "report"], "default": "fail"},
-}
+    )
+    + rms_spec()
+    + routers_spec()
+    + http_spec()
+)
 
 
-def work(module: AnsibleModule, redactor: Redactor) -> dict[str, Any]:
-    holder = module.params["run_holder"] or ""
-    options = {**module.params, "may_change": lambda: not is_dead(holder)}
-    return WAYS[module.params["via"]](options, redactor, module.check_mode, lambda text: warn(module, redactor, text))
+def work(options: Mapping[str, Any], context: Context) -> dict[str, Any]:
+    try:
+        goes_on = may_change(options["run_holder"], options["not_after"])
+    except ValueError as problem:
+        raise ModuleFailure(f"not_after {problem}.", reason="bad_input") from None
+    set_passwords = set_on_routers if options["via"] == "device" else set_by_rms
+    return set_passwords(options, context, goes_on)
 
 
 def main() -> None:
-    module = QuietModule(
-        argument_spec={**ARGUMENTS, **rms_argument_spec(), **routers_argument_spec(), **http_argument_spec()},
-        mutually_exclusive=[("devices", "csv"), ("csv", "generate")],
-        required_one_of=[("devices", "csv")],
-        required_together=[("generate", "generated_csv")],
-        supports_check_mode=True,
-    )
-    run_module(module, work)
+    run_module(SPEC, work)
 
 
 if __name__ == "__main__":

@@ -11,12 +11,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ansible_collections.keyturn.devices.plugins.module_utils._module import ModuleFailure
+from ansible_collections.keyturn.devices.plugins.module_utils._module import Context, ModuleFailure
 from ansible_collections.keyturn.devices.plugins.module_utils._outcomes import summary
 from ansible_collections.keyturn.devices.plugins.module_utils._passwords.csv_file import CsvError, read_password_csv
 from ansible_collections.keyturn.devices.plugins.module_utils._passwords.floors import floor_for
 from ansible_collections.keyturn.devices.plugins.module_utils._passwords.policy import PasswordPolicy, violations
-from ansible_collections.keyturn.devices.plugins.module_utils._redact import Redactor
 from ansible_collections.keyturn.devices.plugins.module_utils._rms.client import RmsClient, RmsFault, status_url
 from ansible_collections.keyturn.devices.plugins.module_utils._rms.deposit import Deposit, DepositError
 from ansible_collections.keyturn.devices.plugins.module_utils._rms.devices import Router, find_routers
@@ -46,9 +45,8 @@ class _Job:
     """One task. What is known of it so far is what the module returns, however it ends."""
 
     options: Mapping[str, Any]
-    redactor: Redactor
-    check_mode: bool
-    warn: Callable[[str], None]
+    context: Context
+    may_change: Callable[[], bool]
     targets: list[Target] = field(default_factory=list)
     client: RmsClient | None = None
     fault: RmsFault | None = None
@@ -68,7 +66,7 @@ class _Job:
             message = self.fault.message
         result = self._result()
         bad = result["summary"]["failed"] + result["summary"]["unknown"]
-        if self.fault is None and bad and self.options["on_device_failure"] == "fail" and not self.check_mode:
+        if self.fault is None and bad and self.options["on_device_failure"] == "fail" and not self.context.check_mode:
             message = _failure_message(result)
         if message:
             raise ModuleFailure(message, **result, **({"reason": self.fault.reason} if self.fault else {}))
@@ -88,12 +86,12 @@ class _Job:
         deposit = Deposit(options["generated_csv"]) if generate is not None else None
         if deposit is not None:
             deposit.check()
-        self.client = rms_client(options, self.redactor, options["deadline"])
+        self.client = rms_client(options, self.context.redactor, options["deadline"], self.may_change)
         status_url(options["rms_url"], options["rms_status_url"])  # Found missing here, not after the change.
         self._resolve(self.client)
         self._check_passwords()
         ready = [target for target in self.targets if target.outcome is None]
-        if self.check_mode:
+        if self.context.check_mode:
             for target in ready:
                 target.end("changed", "would_change", _WOULD_FETCH if generate is not None and generate["collect"] else _WOULD_CHANGE)
         elif deposit is not None:
@@ -112,7 +110,7 @@ class _Job:
             self.targets = [
                 Target(element["serial"], element["password"], element["id"], host=element["host"]) for element in options["devices"]
             ]
-        self.redactor.add(*(target.password for target in self.targets))
+        self.context.redactor.add(*(target.password for target in self.targets))
 
     def _check_targets(self) -> None:
         options = self.options
@@ -172,7 +170,7 @@ class _Job:
         if options["rms_method"] == "upload":
             risky = [target.serial for target in self.targets if RISKY_IN_CSV.intersection(target.password or "")]
             if risky:
-                self.warn(
+                self.context.warn(
                     f"Passwords with a comma, semicolon or quote are uploaded in a file whose form the vendor does not publish (serial "
                     f"{_some(risky)}): rms_method=set is safer."
                 )
@@ -229,6 +227,9 @@ def _failure_message(result: Mapping[str, Any]) -> str:
     )
 
 
-def set_by_rms(options: Mapping[str, Any], redactor: Redactor, check_mode: bool, warn: Callable[[str], None]) -> dict[str, Any]:
-    """The work of C(router_password) with C(via: rms): its result, or ModuleFailure with all that is known in it."""
-    return _Job(options, redactor, check_mode, warn).run()
+def set_by_rms(options: Mapping[str, Any], context: Context, may_change: Callable[[], bool]) -> dict[str, Any]:
+    """The work of C(router_password) with C(via: rms): its result, or ModuleFailure with all that is known in it.
+
+    C(may_change): asked right before every request that changes something; when it says no, nothing is sent.
+    """
+    return _Job(options, context, may_change).run()

@@ -6,9 +6,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from ansible_collections.keyturn.devices.plugins.module_utils._module import Context
 from ansible_collections.keyturn.devices.plugins.module_utils._rutos.change import Candidate, change_password, look_at, prove_password
 from ansible_collections.keyturn.devices.plugins.module_utils._rutos.ending import Ending
 from ansible_collections.keyturn.devices.plugins.module_utils._rutos.logins import MOST_WRONG
@@ -26,13 +27,12 @@ def _without_password(devices: Sequence[Element]) -> list[Problem]:
     return [(f"devices[{number}].password", "is missing") for number, device in enumerate(devices) if not device["password"]]
 
 
-def set_on_routers(options: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
+def set_on_routers(options: Mapping[str, Any], context: Context, may_change: Callable[[], bool]) -> dict[str, Any]:
     """The work of C(router_password) with C(via: device): its result, or ModuleFailure with all that is known in it.
 
-    Besides the options of the module, C(may_change): says whether the run that asked for it goes on.
+    C(may_change): asked right before every change; when it says no, nothing is sent.
     """
     ending = Ending()
-    run_goes_on = options.get("may_change")
 
     def problems(devices: Sequence[Element]) -> list[Problem]:
         found = [
@@ -49,8 +49,8 @@ def set_on_routers(options: Mapping[str, Any], check_mode: bool) -> dict[str, An
             device["current_password"] or None,
             device["password"],
             new_first=device["try_first"] == "new",
-            check_mode=check_mode,
-            may_change=lambda: not ending.is_asked_for and (run_goes_on is None or run_goes_on()),
+            check_mode=context.check_mode,
+            may_change=lambda: not ending.is_asked_for and may_change(),
         )
 
     task = Task(
@@ -66,7 +66,7 @@ def set_on_routers(options: Mapping[str, Any], check_mode: bool) -> dict[str, An
         },
         ending=ending,
     )
-    return carry_out(task, options, check_mode or options["on_device_failure"] == "report")
+    return carry_out(task, options, context.check_mode or options["on_device_failure"] == "report")
 
 
 def prove_on_routers(options: Mapping[str, Any]) -> dict[str, Any]:

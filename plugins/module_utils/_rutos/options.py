@@ -23,6 +23,7 @@ from ansible_collections.keyturn.devices.plugins.module_utils._rutos.api import 
 from ansible_collections.keyturn.devices.plugins.module_utils._rutos.known_hosts import HostKeys, KnownHosts
 from ansible_collections.keyturn.devices.plugins.module_utils._rutos.ssh import RouterSsh, library_problem, read_ssh_fingerprint
 from ansible_collections.keyturn.devices.plugins.module_utils._rutos.visit import Way
+from ansible_collections.keyturn.devices.plugins.module_utils._spec import Spec
 
 DEFAULT_PARALLEL = 16
 PROTOCOLS = ("api", "ssh")
@@ -43,16 +44,18 @@ class BadInput(Exception):
         self.problems = tuple(problems)
 
 
-def routers_argument_spec() -> dict[str, Any]:
-    """For the whole task, beside C(http_argument_spec)."""
-    return {
-        "parallel": {"type": "int", "default": DEFAULT_PARALLEL},
-        "fingerprint": {"type": "str"},
-        "known_hosts": {"type": "path"},
-    }
+def routers_spec() -> Spec:
+    """The options for the whole task, beside C(http_spec)."""
+    return Spec(
+        {
+            "parallel": {"type": "int", "default": DEFAULT_PARALLEL},
+            "fingerprint": {"type": "str"},
+            "known_hosts": {"type": "path"},
+        }
+    )
 
 
-def router_argument_spec() -> dict[str, Any]:
+def router_arguments() -> dict[str, Any]:
     """For one element of C(devices), beside its passwords."""
     return {
         "username": {"type": "str", "default": "admin"},
