@@ -95,7 +95,8 @@ def _number(value: object) -> int | None:
 class RouterApi:
     """One router. Implements Way.
 
-    C(http): for this router alone, with C(token) as its authentication. C(deadline): a moment of C(clock).
+    C(http): for this router alone, with C(token) as its authentication. C(deadline): a moment of C(clock). C(may_change): asked right
+    before a change is sent.
     """
 
     def __init__(
@@ -107,6 +108,7 @@ class RouterApi:
         token: BearerToken,
         deadline: float,
         clock: Callable[[], float] = time.monotonic,
+        may_change: Callable[[], bool] = lambda: True,
     ) -> None:
         self._address = address
         self._base = address.url
@@ -117,6 +119,7 @@ class RouterApi:
         self._token = token
         self._deadline = deadline
         self._clock = clock
+        self._may_change = may_change
         self._tokens: list[str] = []
         self._read_ahead: dict[str, Answer] = {}
         self._last_answer = float("-inf")
@@ -128,6 +131,11 @@ class RouterApi:
     def request_count(self) -> int:
         """HTTP requests that went out."""
         return self._http.request_count
+
+    @property
+    def sent_late(self) -> bool:
+        """Whether a change left although nothing should have been changed any more."""
+        return self._http.sent_late
 
     @property
     def remaining(self) -> float:
@@ -237,12 +245,15 @@ class RouterApi:
 
     def _send_change(self, method: str, path: str, data: Mapping[str, str]) -> Answer:
         self.has_sent_change = True
+        self._http.may_change = self._may_change
         try:
             return self._send(method, path, {"data": data}, fresh=self._clock() - self._last_answer > STILL_OPEN)
         except RouterFault as fault:
             if fault.lost:
                 raise Unclear(fault.reason, fault.message) from None
             raise
+        finally:
+            self._http.may_change = _always
 
     def _judge(self, answer: Answer) -> bool:
         """What the answer to a change means. Only the router's own refusal proves that it kept its password."""
@@ -321,6 +332,10 @@ class RouterApi:
         """What the router says in its errors, as the end of a clause; empty when it says nothing."""
         texts = [error.text for error in answer.errors[:3] if error.text]
         return f": {self._redactor.shown('; '.join(texts))}" if texts else ""
+
+
+def _always() -> bool:
+    return True
 
 
 def _is_same(error: ApiError) -> bool:

@@ -43,8 +43,8 @@ def change_password(
 
     C(current): the password that should work now; without it only C(new) is tried. Every session is ended, whatever happens.
     C(new_first): an earlier change was left in doubt, so that C(new) should work already.
-    C(may_change): asked before the first login, right before the change, and before it is proven; when it says no, the run that wanted it
-    has ended, or is told to.
+    C(may_change): asked before the first login, before the change, and before it is proven; when it says no, the run that asked for it has
+    ended, was told to end, or its time is over.
     """
     change = _Change(way, Logins(way, sleep), serial, current, new, new_first, check_mode, may_change)
     return _closed(way, change.logins, change.run)
@@ -77,7 +77,7 @@ def _closed(way: Way, logins: Logins, visit: Callable[[], Finding]) -> Finding:
     finally:
         left = _ended(way)
     message = f"{finding.message} {sentence(left)}".strip() if left else finding.message
-    return replace(finding, message=message, wrong_logins=logins.wrong)
+    return replace(finding, message=message, wrong_logins=logins.wrong, sent_late=way.sent_late)
 
 
 def _ended(way: Way) -> str:
@@ -149,7 +149,7 @@ class _Change:
 
     def _require_run(self) -> None:
         if not self.may_change():
-            raise RouterFault("not_sent", "the run that asked for it has ended, or is told to")
+            raise RouterFault("not_sent", "the run that asked for it has ended, was told to end, or its time is over")
 
     def _enter(self) -> Finding | None:
         """Log in and identify the router. None when the current password opened it."""
@@ -182,8 +182,8 @@ class _Change:
         """After the change was asked for: which password is in force? C(wanted): the status when it is the new one."""
         if not self.may_change():
             # Another run may be at it by now; the ration of wrong logins is for that one.
-            message = "The change was asked for, and the run that wanted it ended before a login proved it."
-            return Finding("unknown", fault.reason if isinstance(fault, Unclear) else "interrupted", message)
+            message = "The change was sent, and the run that asked for it ended, or its time was over, before a login proved it."
+            return Finding("unknown", fault.reason if isinstance(fault, Unclear) and fault.reason != "not_sent" else "interrupted", message)
         try:
             if self.logins.opens(self.new, patient=True):
                 if wanted == "unchanged":

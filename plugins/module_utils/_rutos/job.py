@@ -14,7 +14,7 @@ from ansible_collections.keyturn.devices.plugins.module_utils._rutos.change impo
 from ansible_collections.keyturn.devices.plugins.module_utils._rutos.ending import Ending
 from ansible_collections.keyturn.devices.plugins.module_utils._rutos.logins import MOST_WRONG
 from ansible_collections.keyturn.devices.plugins.module_utils._rutos.options import Problem
-from ansible_collections.keyturn.devices.plugins.module_utils._rutos.tasks import Element, Task, Visits, carry_out
+from ansible_collections.keyturn.devices.plugins.module_utils._rutos.tasks import Element, Task, Visits, visit_routers
 from ansible_collections.keyturn.devices.plugins.module_utils._rutos.visit import Finding, Way
 
 # What a result says when every candidate was refused.
@@ -30,7 +30,7 @@ def _without_password(devices: Sequence[Element]) -> list[Problem]:
 def set_on_routers(options: Mapping[str, Any], context: Context, may_change: Callable[[], bool]) -> dict[str, Any]:
     """The work of C(router_password) with C(via: device): its result, or ModuleFailure with all that is known in it.
 
-    C(may_change): asked right before every change; when it says no, nothing is sent.
+    C(may_change): asked before a router is logged in to and right before its change; when it says no, nothing is sent.
     """
     ending = Ending()
 
@@ -62,11 +62,13 @@ def set_on_routers(options: Mapping[str, Any], context: Context, may_change: Cal
         bad=("failed", "unknown"),
         failure="The password is not set, or not known to be, on",
         also_returned=lambda finding: {
-            "violations": [{"reason": violation.reason, "message": violation.message} for violation in finding.violations]
+            "violations": [{"reason": violation.reason, "message": violation.message} for violation in finding.violations],
+            "sent_late": finding.sent_late,
         },
+        may_change=may_change,
         ending=ending,
     )
-    return carry_out(task, options, context.check_mode or options["on_device_failure"] == "report")
+    return visit_routers(task, options, context.check_mode or options["on_device_failure"] == "report")
 
 
 def prove_on_routers(options: Mapping[str, Any]) -> dict[str, Any]:
@@ -97,7 +99,7 @@ def prove_on_routers(options: Mapping[str, Any]) -> dict[str, Any]:
         bad=("refused", "failed", "unknown"),
         failure="No password is proven on",
     )
-    return carry_out(task, options, options["on_device_failure"] == "report")
+    return visit_routers(task, options, options["on_device_failure"] == "report")
 
 
 def look_at_routers(options: Mapping[str, Any]) -> dict[str, Any]:
@@ -116,7 +118,7 @@ def look_at_routers(options: Mapping[str, Any]) -> dict[str, Any]:
         told = zip(visits.elements, visits.findings, strict=True)
         return {"routers": [router for element, finding in told if (router := _described(element, finding)) is not None], "missing": []}
 
-    return carry_out(task, options, options["on_device_failure"] == "report", also)
+    return visit_routers(task, options, options["on_device_failure"] == "report", also)
 
 
 def _described(element: Element, finding: Finding) -> dict[str, Any] | None:

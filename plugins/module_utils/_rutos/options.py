@@ -26,6 +26,8 @@ from ansible_collections.keyturn.devices.plugins.module_utils._rutos.visit impor
 from ansible_collections.keyturn.devices.plugins.module_utils._spec import Spec
 
 DEFAULT_PARALLEL = 16
+#: No answer of a router is longer (its longest are a few kilobytes, observed). Read as JSON it may take twenty times as much memory.
+MOST_BYTES = 256 * 1024
 PROTOCOLS = ("api", "ssh")
 
 _HEX_FINGERPRINT = re.compile(r"(?:SHA256[:=])?((?:[0-9a-f]{2}:?){31}[0-9a-f]{2})\Z", re.IGNORECASE)
@@ -144,10 +146,20 @@ def check_libraries(places: Sequence[Place]) -> None:
 
 
 class Ways:
-    """Makes the way to each of the places. C(deadline): a moment of C(clock). BadInput when known_hosts is needed and cannot be read."""
+    """Makes the way to each of the places. BadInput when known_hosts is needed and cannot be read.
 
-    def __init__(self, options: Mapping[str, Any], places: Sequence[Place], clock: Callable[[], float] = time.monotonic) -> None:
+    C(may_change): asked right before a change is sent. C(deadline): a moment of C(clock).
+    """
+
+    def __init__(
+        self,
+        options: Mapping[str, Any],
+        places: Sequence[Place],
+        may_change: Callable[[], bool],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._options = options
+        self._may_change = may_change
         self._known_hosts: KnownHosts | None = None
         if any(place.address.scheme == "ssh" and place.fingerprint is None for place in places):
             try:
@@ -170,6 +182,7 @@ class Ways:
                 timeout=options["timeout"],
                 deadline=self.deadline,
                 clock=self.clock,
+                may_change=self._may_change,
             )
         token = BearerToken()
         http = HttpClient(
@@ -179,6 +192,7 @@ class Ways:
             fingerprint=place.fingerprint,
             timeout=options["timeout"],
             retries=1,
+            most_bytes=MOST_BYTES,
             clock=self.clock,
         )
-        return RouterApi(place.address, place.username, redactor, http, token, self.deadline, self.clock)
+        return RouterApi(place.address, place.username, redactor, http, token, self.deadline, self.clock, self._may_change)

@@ -85,7 +85,7 @@ class RouterSsh:
     """One router. Implements Way.
 
     C(fingerprint): of the host key that is believed; without it C(host_keys) must vouch for the key. C(username): the web user whose
-    password is kept together with root's. C(deadline): a moment of C(clock).
+    password is kept together with root's. C(deadline): a moment of C(clock). C(may_change): asked right before each password is typed.
     """
 
     request_count = 0
@@ -101,6 +101,7 @@ class RouterSsh:
         timeout: float,
         deadline: float,
         clock: Callable[[], float] = time.monotonic,
+        may_change: Callable[[], bool] = lambda: True,
     ) -> None:
         self._address = address
         self._username = username
@@ -110,9 +111,11 @@ class RouterSsh:
         self._timeout = timeout
         self._deadline = deadline
         self._clock = clock
+        self._may_change = may_change
         self._transport: paramiko.Transport | None = None
         self.has_sent_login = False
         self.has_sent_change = False
+        self.sent_late = False
 
     @property
     def remaining(self) -> float:
@@ -274,9 +277,11 @@ class RouterSsh:
                         # It asks for another password instead: the complaint stands before the prompt.
                         raise self._complaint(said[: prompt.start()])
                     time.sleep(_BEFORE_TYPING)
+                    self._require_permission()
                     typed += 1
                     self.has_sent_change = True
                     channel.sendall(f"{password}\n".encode())
+                    self.sent_late = self.sent_late or not self._may_change()
                     said = ""
                 status = self._status(channel)
         except _Complaint:
@@ -292,6 +297,10 @@ class RouterSsh:
         if _SAME.search(said):
             return False
         raise self._complaint(said)
+
+    def _require_permission(self) -> None:
+        if not self._may_change():
+            raise RouterFault("not_sent", "the run that asked for it has ended, or its time is over")
 
     def _complaint(self, said: str) -> RouterFault:
         text = self._redactor.shown(said)

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ansible_collections.keyturn.devices.plugins.module_utils._module import ModuleFailure
@@ -41,8 +41,8 @@ class Task:
 
     C(good) and C(bad): the statuses it can end in. C(secrets): the passwords in an element. C(problems): what is wrong with the elements.
     C(in_doubt): whether a visit that broke off unexpectedly may have done at the router what it was for. C(failure): how a message begins
-    when some ended badly. C(also_returned): what is returned of a finding besides. C(ending): whether the process is told to end; no
-    further router is visited then.
+    when some ended badly. C(also_returned): what is returned of a finding besides. C(may_change): asked right before a change is sent.
+    C(ending): whether the process is told to end; no further router is visited then.
     """
 
     visit: Callable[[Way, Element], Finding]
@@ -53,16 +53,17 @@ class Task:
     bad: tuple[str, ...]
     failure: str
     also_returned: Callable[[Finding], dict[str, Any]] = lambda _finding: {}
+    may_change: Callable[[], bool] = lambda: True
     ending: Ending = field(default_factory=Ending)
 
 
 @dataclass(frozen=True)
 class Visits:
-    """What became of all routers. C(requests): HTTP requests that went out, per router. C(problem): why none was asked."""
+    """What became of all routers. C(requests): HTTP requests that went out. C(problem): why none was asked."""
 
     elements: Sequence[Element]
     findings: Sequence[Finding]
-    requests: Sequence[int] = field(default_factory=list)
+    requests: int = 0
     problem: str = ""
 
     def result(self, task: Task) -> dict[str, Any]:
@@ -72,10 +73,10 @@ class Visits:
             for element, finding in zip(self.elements, self.findings, strict=True)
         ]
         counts = summary(devices, (*task.good, *task.bad))
-        return {"changed": counts.get("changed", 0) > 0, "devices": devices, "summary": counts, "requests": sum(self.requests)}
+        return {"changed": counts.get("changed", 0) > 0, "devices": devices, "summary": counts, "requests": self.requests}
 
 
-def carry_out(
+def visit_routers(
     task: Task, options: Mapping[str, Any], forgiving: bool, also: Callable[[Visits], dict[str, Any]] = lambda _visits: {}
 ) -> dict[str, Any]:
     """Visit every router of the option C(devices), and give the result of the module. C(also): what it holds besides.
@@ -102,36 +103,34 @@ def _visit(task: Task, options: Mapping[str, Any]) -> Visits:
             raise BadInput(problems)
         places = read_places(elements, options)
         check_libraries(places)
-        ways = Ways(options, places)
+        ways = Ways(options, places, task.may_change)
     except BadInput as problem:
         return Visits(elements, [_NOT_SENT] * len(elements), problem=str(problem))
     return _visit_all(task, elements, places, ways, options["parallel"])
 
 
 def _visit_all(task: Task, elements: Sequence[Element], places: Sequence[Place], ways: Ways, parallel: int) -> Visits:
-    requests = [0] * len(elements)
+    visited: dict[int, Way] = {}
 
     def work(number: int) -> Finding:
         redactor = Redactor(task.secrets(elements[number]))
-        way: Way | None = None
         try:
-            way = ways.to(places[number], redactor)
+            way = visited[number] = ways.to(places[number], redactor)
             return task.visit(way, elements[number])
         except Exception as problem:  # What nobody foresaw at one router must not take the findings of the others along.
-            status = "unknown" if way is not None and task.in_doubt(way) else "failed"
-            return Finding(status, "error", f"Unexpected {type(problem).__name__}: {redactor.shown(problem)}")
-        finally:
-            requests[number] = 0 if way is None else way.request_count
+            is_open = number in visited and task.in_doubt(visited[number])
+            message = f"Unexpected {type(problem).__name__}: {redactor.shown(problem)}"
+            return Finding("unknown" if is_open else "failed", "error", message, sent_late=number in visited and visited[number].sent_late)
 
     with task.ending.heeded():
         findings = at_once(
             range(len(elements)),
             work,
             not_begun=lambda _number: _TOLD_TO_END if task.ending.is_asked_for else _NOT_BEGUN,
-            not_finished=lambda _number: _NOT_FINISHED,
+            not_finished=lambda number: replace(_NOT_FINISHED, sent_late=number in visited and visited[number].sent_late),
             parallel=parallel,
             deadline=ways.deadline,
             clock=ways.clock,
             may_begin=lambda: not task.ending.is_asked_for,
         )
-    return Visits(elements, findings, requests)
+    return Visits(elements, findings, sum(way.request_count for way in list(visited.values())))

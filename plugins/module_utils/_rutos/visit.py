@@ -105,6 +105,10 @@ class Way(Protocol):
     def has_sent_change(self) -> bool:
         """Whether anything that changes a password may have reached the router. False proves that it kept what it had."""
 
+    @property
+    def sent_late(self) -> bool:
+        """Whether something that changes a password left although nothing should have been changed any more."""
+
 
 @dataclass(frozen=True)
 class Finding(Outcome):
@@ -112,6 +116,7 @@ class Finding(Outcome):
 
     C(status): for a change one of CHANGE_STATUSES, else one of LOGIN_STATUSES. C(live): which password a login proved to be in force:
     C(new) or C(current), for a proof the name of a candidate; C(neither) when all were refused; None when no login proved anything.
+    C(sent_late): a change was sent although nothing should have been changed any more, so somebody else may have changed the router since.
     """
 
     live: str | None = None
@@ -119,6 +124,7 @@ class Finding(Outcome):
     wrong_logins: int = 0
     identity: Identity | None = None
     rule: Rule | None = None
+    sent_late: bool = False
 
     def as_result(self) -> dict[str, Any]:
         """What a module returns of it."""

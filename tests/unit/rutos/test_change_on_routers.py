@@ -16,9 +16,14 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support.modules import run_module
 from support.routers import FIRMWARES, NEW, WRONG, NewRouter, changed, device, failure_of, set_password, set_passwords
 from support.signals import as_at_a_terminal
+from urllib3.connection import HTTPSConnection
 
+from ansible_collections.keyturn.devices.plugins.module_utils._rutos import api
+from ansible_collections.keyturn.devices.plugins.module_utils._rutos.change import _Change
+from ansible_collections.keyturn.devices.plugins.modules import router_password
 from simulators.rutos import RutosSimulator, SimulatedRouter
 
 CASES = ["normal", "first login", "expired", "same password", "wrong current", "refused by policy"]
@@ -439,6 +444,81 @@ def test_a_process_told_to_end_leaves_no_session_open(site: RutosSimulator, new_
     assert outcomes == [("failed", "not_sent"), ("unknown", "interrupted"), ("failed", "not_sent")]
     assert [changed(site, router) for router in routers] == [False, True, False]
     assert site.log(waiting.serial) == []
+
+
+class Permission:
+    """May change, the first so many times it is asked."""
+
+    def __init__(self, times: int) -> None:
+        self.left = times
+
+    def __call__(self) -> bool:
+        self.left -= 1
+        return self.left >= 0
+
+
+def test_a_change_that_may_not_be_made_any_more_is_not_sent_and_one_that_left_too_late_is_told(
+    site: RutosSimulator, new_router: NewRouter
+) -> None:
+    """Whenever the time of the run is over: the outcome is true, and a change that left after that moment is known as such."""
+    seen = []
+    for times in range(10):
+        router = new_router()
+        outcome = set_passwords(
+            [device(router, password=NEW, current_password=router.password)],
+            may_change=Permission(times),
+        )["devices"][0]
+        was_sent = any(entry["method"] == "PUT" for entry in site.log(router.serial))
+        assert changed(site, router) == was_sent
+        seen.append((outcome["status"], outcome["reason"], outcome["sent_late"]))
+        if not was_sent:
+            assert seen[-1] == ("failed", "not_sent", False)
+    sent = [one for one in seen if one != ("failed", "not_sent", False)]
+    # The last look before it leaves, the one when it has left, the one before it is proven.
+    assert sent == [("unknown", "interrupted", True), ("unknown", "interrupted", False), *[("changed", "", False)] * (len(sent) - 2)]
+
+
+def test_the_permission_is_asked_for_when_the_change_leaves_and_not_only_before(
+    site: RutosSimulator, new_router: NewRouter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_Change, "_require_run", lambda self: None)
+    router = new_router()
+    devices = [device(router, password=NEW, current_password=router.password)]
+    outcome = set_passwords(devices, may_change=lambda: False)["devices"][0]
+    assert (outcome["status"], outcome["reason"], outcome["sent_late"], outcome["live"]) == ("failed", "not_sent", False, "current")
+    assert not changed(site, router)
+    assert all(entry["method"] != "PUT" for entry in site.log(router.serial))
+
+
+def test_a_change_goes_out_on_a_connection_that_answered_a_moment_ago_and_never_on_one_that_rested(
+    site: RutosSimulator, new_router: NewRouter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[str] = []
+    connect = HTTPSConnection.connect
+
+    def counted(self: HTTPSConnection) -> None:
+        opened.append(f"{self.host}:{self.port}")
+        connect(self)
+
+    monkeypatch.setattr(HTTPSConnection, "connect", counted)
+    for still_open, connections in ((api.STILL_OPEN, 2), (0.0, 3)):
+        monkeypatch.setattr(api, "STILL_OPEN", still_open)
+        router = new_router()
+        assert set_password(router, NEW, router.password)["status"] == "changed"
+        assert opened.count(f"127.0.0.1:{router.port}") == connections
+
+
+def test_results_are_in_the_order_of_the_input_and_unmasked_whatever_the_passwords_are(site: RutosSimulator, new_router: NewRouter) -> None:
+    """Installers' habits: a present password that stands in serials, and one that is a word of the results."""
+    routers = [new_router("07.05") for _number in range(6)]
+    present = ["0000", routers[1].serial, "changed", "new", "current", "false"]
+    for router, password in zip(routers, present, strict=True):
+        site.change(router.serial, password=password)
+    devices = [device(router, password=NEW, current_password=password) for router, password in zip(routers, present, strict=True)]
+    result = run_module(router_password.main, via="device", devices=devices, on_device_failure="report")
+    assert [(one["status"], one["reason"], one["live"]) for one in result["devices"]] == [("changed", "", "new")] * 6
+    assert all(changed(site, router) for router in routers)
+    assert result["summary"] == {"changed": 6, "unchanged": 0, "failed": 0, "unknown": 0}
 
 
 @pytest.mark.parametrize("when", ["before_change", "after_change"])

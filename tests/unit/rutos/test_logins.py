@@ -29,6 +29,7 @@ class ScriptedWay:
 
     request_count = 0
     has_sent_login = has_sent_change = True
+    sent_late = False
 
     def __init__(self, *answers: Step, change: bool | RouterFault = True, remaining: float = 100.0) -> None:
         self._answers = list(answers)
@@ -120,7 +121,7 @@ def test_one_lost_login_leaves_one_more() -> None:
     assert way.tried == [OLD, NEW, NEW]
 
 
-def test_silence_after_a_wrong_log_in_is_a_lock_out() -> None:
+def test_silence_after_a_wrong_login_is_a_lock_out() -> None:
     assert change(ScriptedWay(False, AWAY)) == ("failed", "locked_out", None)
     assert change(ScriptedWay(False, LOST)) == ("failed", "locked_out", None)
 
