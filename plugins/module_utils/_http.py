@@ -319,7 +319,7 @@ class HttpClient:
         self._timeout = timeout
         self._retries = retries
         self._clock = clock
-        self._may_change = may_change
+        self.may_change = may_change
         self._most_bytes = most_bytes
         self._journal = _Journal(clock)
         self._adapter = _Adapter(self._journal, fingerprint)
@@ -396,14 +396,14 @@ class HttpClient:
         def before_sending() -> None:
             if self._clock() >= deadline:
                 raise HttpFault("timeout", "the deadline passed before the request was sent", sent=False)
-            if changes and not self._may_change():
+            if changes and not self.may_change():
                 raise HttpFault("not_sent", "the run that asked for it has ended", sent=False)
 
         def after_sending() -> None:
             nonlocal looked
             if changes and not looked:
                 looked = True
-                self.sent_late = not self._may_change() or self.sent_late
+                self.sent_late = not self.may_change() or self.sent_late
 
         journal.before_sending, journal.after_sending = before_sending, after_sending
         before_sending()  # Not worth a connection otherwise.
