@@ -153,7 +153,7 @@ class Boxes:
         self._note("make" if not again else "fetch", batch, field)
         self._break("collect")
         for taken in batch:
-            if not again and taken.name in self.made:
+            if not again and taken.name in self.made and (taken.name not in self.says or taken.name in self.done):
                 self.password[taken.name] = self.made[taken.name]
         answers = [self.says.pop(taken.name, Answer("changed")) for taken in batch]
         return answers, [self.made.get(taken.name, "") for taken in batch]

@@ -12,14 +12,15 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ansible_collections.keyturn.devices.plugins.module_utils._http import http_spec
+from ansible_collections.keyturn.devices.plugins.module_utils._passwords.one_time_list import Made
 from ansible_collections.keyturn.devices.plugins.module_utils._redact import Redactor
 from ansible_collections.keyturn.devices.plugins.module_utils._rms.client import RmsClient, RmsFault
-from ansible_collections.keyturn.devices.plugins.module_utils._rms.deposit import DepositError
+from ansible_collections.keyturn.devices.plugins.module_utils._rms.deposit import BYTES_PER_ROUTER, CUT_MARK, DepositError
 from ansible_collections.keyturn.devices.plugins.module_utils._rms.devices import Router, find_routers, pick
 from ansible_collections.keyturn.devices.plugins.module_utils._rms.generated import collect_passwords, generate_passwords
 from ansible_collections.keyturn.devices.plugins.module_utils._rms.options import rms_client, rms_spec
 from ansible_collections.keyturn.devices.plugins.module_utils._rms.outcomes import Target
-from ansible_collections.keyturn.devices.plugins.module_utils._rms.passwords import SET, generate_request, set_passwords
+from ansible_collections.keyturn.devices.plugins.module_utils._rms.passwords import SET, set_passwords
 from ansible_collections.keyturn.devices.plugins.module_utils._rutos.options import BadInput, read_place
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.product import (
     CURRENT,
@@ -30,6 +31,8 @@ from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.product 
     Fault,
     Field,
     Kind,
+    Lists,
+    NotKept,
     Proof,
     Setting,
     Sighting,
@@ -50,9 +53,6 @@ _LOOK_AND_SET = Kind("login", looks_first=True, proves=True)
 
 # How router_password and router_login name the password in force.
 _LIVE = {"new": STAGED, "staged": STAGED, "current": CURRENT, "neither": NEITHER}
-
-# What one router takes in a list, with room to spare: name, serial, MAC address and a password of 32 characters.
-_BYTES_PER_ROUTER = 200
 
 
 class _Routers:
@@ -181,21 +181,23 @@ class _Routers:
     def collect(self, kind: Kind, batch: Sequence[Taken], field: Field, *, again: bool) -> tuple[list[Answer], list[str]]:
         client = _client(batch[0].member.device.terms, field.redactor, field.may_change)
         targets = [_target(taken, None) for taken in batch]
-        deposit = _Deposit(field)
-        made = batch[0].member.made
+        deposit = _Deposit(field.lists)
+        made = Made(**batch[0].member.made)
         try:
             if again:
-                generated = collect_passwords(client, targets, deposit, asked=[[target.id for target in targets if target.id is not None]])
+                asked = [[target.id for target in targets if target.id is not None]]
+                generated = collect_passwords(client, targets, made, deposit, asked)
             else:
-                request = generate_request(made["length"], made["special"])
-                generated = generate_passwords(client, targets, request, len(targets), deposit)
+                generated = generate_passwords(client, targets, made, len(targets), deposit)
         except DepositError as problem:
             raise Fault("bad_input", str(problem)) from None
         finally:
             field.requests += client.request_count
             client.http.close()
         field.stop = generated.fault.message if generated.fault is not None else ""
-        return [_answer_of_rms(target, client.http.sent_late) for target in targets], [target.password or "" for target in targets]
+        return [_answer_of_rms(target, client.http.sent_late) for target in targets], [
+            generated.passwords.get(target.id or 0, "") for target in targets
+        ]
 
     def _ask_routers(self, batch: Sequence[Taken], field: Field, again: bool) -> list[Answer]:
         devices = []
@@ -318,3 +320,46 @@ def _proof(entry: Mapping[str, t.Any], candidates: Sequence[str]) -> Proof:
 
 class _Deposit:
     """The list of a batch goes into the ledger, piece by piece, before anybody reads it."""
+
+    def __init__(self, lists: Lists) -> None:
+        self._lists = lists
+        self._part = b""
+        # What has to stand before the next piece: the mark of a line that an earlier download left cut.
+        self._before = b""
+
+    def reserve(self, routers: int) -> None:
+        self._part = b""
+        self._keep(lambda: self._lists.reserve(routers * BYTES_PER_ROUTER))
+
+    def write(self, piece: bytes) -> None:
+        whole = self._before + piece
+        self._keep(lambda: self._lists.append(whole))
+        self._before = b""
+        self._part += piece
+
+    def part(self, offset: int = 0) -> bytes:
+        return self._part[offset:]
+
+    def finish(self, whole: bool) -> None:
+        if self._part and not self._part.endswith((b"\n", b"\r")):
+            self._before = b"\n" if whole else CUT_MARK
+
+    def discard(self) -> None:
+        self._part = b""
+
+    def carry_on(self) -> bytes:
+        kept: list[bytes] = []
+        self._keep(lambda: kept.append(self._lists.content()))
+        if kept[0] and not kept[0].endswith((b"\n", b"\r")):
+            self._before = CUT_MARK
+        return kept[0]
+
+    @staticmethod
+    def _keep(do: Callable[[], None]) -> None:
+        try:
+            do()
+        except NotKept as problem:
+            message = str(problem)
+        else:
+            return
+        raise DepositError(message)

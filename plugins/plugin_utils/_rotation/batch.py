@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import typing as t
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
 from ansible_collections.keyturn.devices.plugins.module_utils._passwords.policy import PasswordPolicy
@@ -163,6 +163,16 @@ def cut(entries: Sequence[T], sizes: Sizes, first: bool) -> Iterator[Sequence[T]
         start, size = start + size, sizes.later
 
 
+def list_id_of(run_id: str, number: int, made: Mapping[str, t.Any]) -> str:
+    """Names the list of a batch, so that it tells what was asked for to whoever reads it in a later run."""
+    return f"{run_id}-{number}-{made['length']}{'s' if made['special'] else ''}"
+
+
+def _made_of(list_id: str) -> dict[str, t.Any]:
+    length = list_id.rpartition("-")[2]
+    return {"length": int(length.rstrip("s")), "special": length.endswith("s")} if list_id else {}
+
+
 def batches_of_unsettled(product: Product, unsettled: Sequence[Unsettled], sizes: Sizes) -> list[Batch]:
     """What earlier runs left open goes first. Of passwords that only the vendor knows there is a batch per list: it must be fetched."""
     groups: dict[tuple[t.Any, ...], list[Unsettled]] = {}
@@ -172,15 +182,15 @@ def batches_of_unsettled(product: Product, unsettled: Sequence[Unsettled], sizes
     batches: list[Batch] = []
     for (kind, _site, _terms, list_id), entries in groups.items():
         for part in [entries] if list_id else cut(entries, sizes, first=not batches):
-            members = tuple(Member(entry.device, entry.sighting, failed_before=True) for entry in part)
+            members = tuple(Member(entry.device, entry.sighting, _made_of(list_id), failed_before=True) for entry in part)
             batches.append(Batch(len(batches) + 1, kind, members, {}, list_id))
     return batches
 
 
 def batches_of_due(
-    product: Product, due: Sequence[Due], records: Mapping[str, Record], sizes: Sizes, before: int, list_id: Callable[[int], str]
+    product: Product, due: Sequence[Due], records: Mapping[str, Record], sizes: Sizes, before: int, run_id: str
 ) -> list[Batch]:
-    """C(before): how many batches go before them. C(list_id): names the list of a batch, by its number."""
+    """C(before): how many batches go before them."""
     groups: dict[tuple[t.Any, ...], list[Due]] = {}
     for entry in due:
         device = entry.device
@@ -197,7 +207,7 @@ def batches_of_due(
             how = {"length": length, "special": special} if made else {}
             members = tuple(Member(entry.device, entry.sighting, how, entry.failed_before) for entry in part)
             wishes = {entry.device.name: _wish(entry, records.get(entry.device.name, {})) for entry in part}
-            batches.append(Batch(number, kind, members, wishes, list_id(number) if kind.collects else ""))
+            batches.append(Batch(number, kind, members, wishes, list_id_of(run_id, number, how) if kind.collects else ""))
     return batches
 
 

@@ -153,7 +153,7 @@ class Planning:
     def _batches(self, plan: Plan, records: Mapping[str, Record]) -> list[Batch]:
         sizes = Sizes(self.found.run["first_batch_size"], self.found.run["batch_size"])
         unsettled = batches_of_unsettled(self._product, plan.unsettled, sizes)
-        due = batches_of_due(self._product, plan.due, records, sizes, len(unsettled), lambda number: f"{self._run_id}-{number}")
+        due = batches_of_due(self._product, plan.due, records, sizes, len(unsettled), self._run_id)
         return [*unsettled, *due]
 
     def _result(self, ledger: Ledger, plan: Plan, records: Mapping[str, Record], orders: Sequence[Order]) -> dict[str, t.Any]:

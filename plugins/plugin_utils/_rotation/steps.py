@@ -18,8 +18,9 @@ from dataclasses import dataclass, field, replace
 
 from ansible_collections.keyturn.devices.plugins.module_utils._files import FileProblem, write_secret_file
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.errors import LedgerError, PasswordRefused
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger.records import Result, StageRequest
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.rules import Settlement
-from ansible_collections.keyturn.devices.plugins.module_utils._ledger.store import Ledger, Result, StageRequest
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger.store import Ledger
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.transfer import export_csv
 from ansible_collections.keyturn.devices.plugins.module_utils._passwords.generator import generate
 from ansible_collections.keyturn.devices.plugins.module_utils._passwords.policy import PolicyError, violations
@@ -35,11 +36,14 @@ from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.product 
     Answer,
     Fault,
     Field,
+    NotKept,
     Product,
     Proof,
     Taken,
 )
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.tally import Told
+
+T = t.TypeVar("T")
 
 # Besides the deadline: what a batch may take for staging, logins and settling while it holds its devices.
 LEASE_MARGIN = 600
@@ -97,13 +101,21 @@ class _LedgerLists:
         self._ledger, self._list_id, self._run = ledger, list_id, run
 
     def reserve(self, size: int) -> None:
-        self._ledger.reserve_list(self._list_id, self._run, size)
+        _kept(lambda: self._ledger.reserve_list(self._list_id, self._run, size))
 
     def append(self, piece: bytes) -> None:
-        self._ledger.append_list(self._list_id, piece)
+        _kept(lambda: self._ledger.append_list(self._list_id, piece, self._run))
 
     def content(self) -> bytes:
-        return self._ledger.list_content(self._list_id) or b""
+        return _kept(lambda: self._ledger.list_content(self._list_id)) or b""
+
+
+def _kept(do: Callable[[], T]) -> T:
+    try:
+        return do()
+    except LedgerError as error:
+        message = error.message
+    raise NotKept(message)
 
 
 def work_batch(order: Order, around: Surroundings) -> Worked:
