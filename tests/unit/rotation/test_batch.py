@@ -149,7 +149,12 @@ def test_a_list_is_fetched_whole_however_many_devices_are_in_it() -> None:
 
 
 def test_what_is_left_open_is_cut_by_way_and_counts_as_failed_before() -> None:
-    entries = [unsettled("a", via="itself"), unsettled("b", via="cloud_and_itself"), unsettled("c", via="itself"), unsettled("d", via="itself")]
+    entries = [
+        unsettled("a", via="itself"),
+        unsettled("b", via="cloud_and_itself"),
+        unsettled("c", via="itself"),
+        unsettled("d", via="itself"),
+    ]
     cut_up = batches_of_unsettled(BOXES, entries, Sizes(1, 2))
     assert [(names(batch), batch.kind) for batch in cut_up] == [(["a"], LOOK), (["c", "d"], LOOK), (["b"], LOOK_AND_ASK)]
     assert [batch.number for batch in cut_up] == [1, 2, 3]

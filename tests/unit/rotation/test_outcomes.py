@@ -125,7 +125,9 @@ def test_every_row_of_the_table_decides_a_named_case() -> None:
     used = set()
     for asked, answer, before, after, _expected in EVERY.values():
         shown = (answer.live if answer and asked == "itself" else None) or _word(after)
-        case = Case("nobody" if answer is None else asked, answer.status if answer else "", bool(answer and answer.final), _word(before), shown)
+        case = Case(
+            "nobody" if answer is None else asked, answer.status if answer else "", bool(answer and answer.final), _word(before), shown
+        )
         used.add(next((number for number, row in enumerate(TABLE) if row.holds(case)), None))
     assert used >= set(range(len(TABLE)))
 

@@ -88,7 +88,9 @@ class Scene:
         self.boxes.made.update((name, NEW.format(name)) for name in names)
         return self
 
-    def stage(self, kind: Kind, *names: str, members: tuple[Member, ...] = (), wishes: Mapping[str, Wish] | None = None, **more: Any) -> Worked:
+    def stage(
+        self, kind: Kind, *names: str, members: tuple[Member, ...] = (), wishes: Mapping[str, Wish] | None = None, **more: Any
+    ) -> Worked:
         """A batch whose devices get a new password."""
         source = "vendor" if kind.collects else "value"
         members = members or tuple(member(name, source=source) for name in names)
