@@ -16,7 +16,7 @@ from ansible_collections.keyturn.devices.plugins.module_utils._run import runner
 from ansible_collections.keyturn.devices.plugins.plugin_utils._controller import Context, ControllerAction
 from ansible_collections.keyturn.devices.plugins.plugin_utils._near import call_here
 from ansible_collections.keyturn.devices.plugins.plugin_utils._products.all import PRODUCTS
-from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.batch import PURPOSE, Order
+from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.batch import Order, expected_ledger, unsealed
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.product import CONTROLLER
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.steps import Surroundings, Worked, work_batch
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.summary import unmasked_told
@@ -24,6 +24,8 @@ from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.tally im
 
 # A loop over batches runs in one process: what its items have in common stays here from one to the next, by run.
 _TALLIES: dict[str, Tally] = {}
+# How far a ledger had come, by identity: an older copy that is put back between two batches is noticed.
+_SEEN: dict[str, int] = {}
 
 
 class ActionModule(ControllerAction):
@@ -34,9 +36,10 @@ class ActionModule(ControllerAction):
     ARGUMENTS: ClassVar[dict[str, Any]] = {"sealed": {"type": "str", "required": True}}
 
     def work(self, options: dict[str, Any], context: Context) -> dict[str, Any]:
-        with open_ledger(options, redactor=context.redactor) as ledger:
-            order = Order.read(ledger.open_text(PURPOSE, options["sealed"]))
-            ledger.expect(*order.ledger)
+        identity, generation = expected_ledger(options["sealed"])
+        expects = (identity, max(generation, _SEEN.get(identity, 0)))
+        with open_ledger(options, redactor=context.redactor, expects=expects) as ledger:
+            order = unsealed(ledger, options["sealed"])
             product = PRODUCTS[order.product]
             tally = _TALLIES.setdefault(order.run_id, Tally(order.settings["failure_limit_percent"], product.nouns))
             if tally.stop:
@@ -52,6 +55,7 @@ class ActionModule(ControllerAction):
                 call=lambda name, arguments: self._call(name, arguments, order, context),
             )
             worked = work_batch(order, around) if self._keeps_secrets(order) else _refused(order)
+            _SEEN[identity] = ledger.generation
         failed_before = [member.device.name for member in order.batch.members if member.failed_before]
         tally.add(worked.told, len(set(worked.tried) - set(failed_before)), failed_before, worked.stop)
         return self._result(order, worked, tally, context)

@@ -254,10 +254,10 @@ def _client(terms: Mapping[str, t.Any], redactor: Redactor, may_change: Callable
         raise Fault(fault.reason, fault.message) from None
 
 
-def _sighting(routers: list[Router]) -> Sighting:
-    router = pick(routers)
-    if not isinstance(router, Router):
-        return Sighting(router.reason, router.message)
+def _sighting(routers: Sequence[Router]) -> Sighting:
+    router, refusal = pick(routers)
+    if router is None:
+        return Sighting(refusal.reason, refusal.message) if refusal else Sighting()
     details = {"id": router.id, "mac": router.mac, "name": router.name}
     return Sighting(online=None if router.status == "unknown" else router.status != "offline", firmware=router.firmware, details=details)
 

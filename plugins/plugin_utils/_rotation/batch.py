@@ -14,12 +14,13 @@ import typing as t
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger.store import Ledger
 from ansible_collections.keyturn.devices.plugins.module_utils._passwords.policy import PasswordPolicy
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.due import Due, Record, Rules, Unsettled, parse_time
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.product import Device, Kind, Member, Product, Sighting, Source
 
-#: What a batch is sealed for; a text sealed for something else does not open as one.
-PURPOSE = "batch of a rotation"
+# What a batch is sealed for; a text sealed for something else does not open as one.
+_PURPOSE = "batch of a rotation"
 
 T = t.TypeVar("T")
 
@@ -64,17 +65,13 @@ class Batch:
 
 @dataclass(frozen=True)
 class Order:
-    """One batch with all that its run has in common, as it is sealed. C(batches): how many the run has. C(ledger): identity and generation.
-
-    C(devices): of the whole run. C(settings): those of the run.
-    """
+    """One batch with all that its run has in common. C(batches) and C(devices): of the whole run. C(settings): those of the run."""
 
     run_id: str
     product: str
     batches: int
     devices: int
     settings: Mapping[str, t.Any]
-    ledger: tuple[str, int]
     rules: Rules
     batch: Batch
 
@@ -88,7 +85,6 @@ class Order:
                 "batches": self.batches,
                 "devices": self.devices,
                 "settings": dict(self.settings),
-                "ledger": list(self.ledger),
                 "now": self.rules.now.isoformat(),
                 "force": [name for name in batch.wishes if name in self.rules.force],
                 "spread": {name: self.rules.spread[name] for name in batch.wishes if name in self.rules.spread},
@@ -118,10 +114,25 @@ class Order:
             batches=data["batches"],
             devices=data["devices"],
             settings=data["settings"],
-            ledger=(data["ledger"][0], data["ledger"][1]),
             rules=Rules(parse_time(data["now"]), frozenset(data["force"]), data["spread"]),
             batch=batch,
         )
+
+
+def sealed(ledger: Ledger, order: Order) -> str:
+    """The order as it travels. Which ledger it belongs to, and how far that had come, stands before it in clear."""
+    return f"{ledger.identity} {ledger.generation} {ledger.seal_text(_PURPOSE, order.text())}"
+
+
+def expected_ledger(text: str) -> tuple[str, int]:
+    """Identity and generation of the ledger that a sealed order belongs to."""
+    identity, generation, _rest = text.split(" ", 2)
+    return identity, int(generation)
+
+
+def unsealed(ledger: Ledger, text: str) -> Order:
+    """The order, opened with the ledger that sealed it."""
+    return Order.read(ledger.open_text(_PURPOSE, text.split(" ", 2)[2]))
 
 
 def _member_data(member: Member) -> dict[str, t.Any]:

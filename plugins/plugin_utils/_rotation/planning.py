@@ -17,12 +17,12 @@ from ansible_collections.keyturn.devices.plugins.module_utils._module import Mod
 from ansible_collections.keyturn.devices.plugins.module_utils._redact import Redactor
 from ansible_collections.keyturn.devices.plugins.module_utils._run import Run, runner_identity
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.batch import (
-    PURPOSE,
     Batch,
     Order,
     Sizes,
     batches_of_due,
     batches_of_unsettled,
+    sealed,
 )
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.due import Plan, Record, Rules, make_plan, parse_time
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.inventory import Found, HostVariables, read_devices
@@ -188,7 +188,7 @@ class Planning:
                     "stages": order.batch.stages,
                     "site": order.batch.site,
                     "names": [member.device.name for member in order.batch.members],
-                    "sealed": ledger.seal_text(PURPOSE, order.text()),
+                    "sealed": sealed(ledger, order),
                 }
                 for order in orders
             ],
