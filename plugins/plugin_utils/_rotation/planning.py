@@ -101,12 +101,7 @@ class Planning:
         batches = self._batches(plan, records)
         settings = self.found.run
         public = {name: setting for name, setting in settings.items() if not name.startswith("ledger_")}
-        orders = [
-            Order(
-                self._run_id, self._product.name, len(batches), len(self._names), public, (ledger.identity, ledger.generation), rules, batch
-            )
-            for batch in batches
-        ]
+        orders = [Order(self._run_id, self._product.name, len(batches), len(self._names), public, rules, batch) for batch in batches]
         return self._result(ledger, plan, records, orders)
 
     def _look_up(self) -> dict[str, Sighting]:
