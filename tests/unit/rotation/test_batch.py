@@ -44,7 +44,7 @@ def unsettled(name: str, *, awaiting: bool = False, list_id: str = "", **more: A
 
 
 def batches(*entries: Due, records: Mapping[str, Any] | None = None, sizes: Sizes = TEN, before: int = 0) -> list[Batch]:
-    return batches_of_due(BOXES, entries, records or {}, sizes, before, lambda number: f"run-1-{number}")
+    return batches_of_due(BOXES, entries, records or {}, sizes, before, "run-1")
 
 
 def names(batch: Batch) -> list[str]:
@@ -119,10 +119,10 @@ def test_devices_whose_passwords_the_vendor_makes_are_asked_apart_by_length_and_
         due("e", source="vendor"),
     )
     assert [(names(batch), batch.kind.name, batch.list_id, dict(batch.members[0].made)) for batch in cut_up] == [
-        (["a", "e"], "made", "run-1-1", {"length": 20, "special": True}),
+        (["a", "e"], "made", "run-1-1-20s", {"length": 20, "special": True}),
         (["b"], "cloud", "", {}),
-        (["c"], "made", "run-1-3", {"length": 32, "special": True}),
-        (["d"], "made", "run-1-4", {"length": 20, "special": False}),
+        (["c"], "made", "run-1-3-32s", {"length": 32, "special": True}),
+        (["d"], "made", "run-1-4-20", {"length": 20, "special": False}),
     ]
 
 
@@ -130,21 +130,26 @@ def test_a_list_that_was_never_fetched_is_fetched_in_a_batch_of_its_own() -> Non
     fetch, again, other = batches_of_unsettled(
         BOXES,
         [
-            unsettled("a", awaiting=True, list_id="run-0-1"),
+            unsettled("a", awaiting=True, list_id="run-0-1-20s"),
             unsettled("b"),
-            unsettled("c", awaiting=True, list_id="run-0-2"),
-            unsettled("d", awaiting=True, list_id="run-0-1"),
+            unsettled("c", awaiting=True, list_id="run-0-2-12"),
+            unsettled("d", awaiting=True, list_id="run-0-1-20s"),
         ],
         TEN,
     )
-    assert (names(fetch), fetch.kind, fetch.list_id) == (["a", "d"], MADE, "run-0-1")
-    assert (names(other), other.list_id) == (["c"], "run-0-2")
+    assert (names(fetch), fetch.kind, fetch.list_id) == (["a", "d"], MADE, "run-0-1-20s")
+    assert (names(other), other.list_id) == (["c"], "run-0-2-12")
+    # What was asked for tells which column of a list holds the passwords.
+    assert [dict(batch.members[0].made) for batch in (fetch, other)] == [
+        {"length": 20, "special": True},
+        {"length": 12, "special": False},
+    ]
     assert (names(again), again.kind, again.wishes, again.list_id) == (["b"], CLOUD, {}, "")
     assert not again.stages
 
 
 def test_a_list_is_fetched_whole_however_many_devices_are_in_it() -> None:
-    entries = [unsettled(f"r{number}", awaiting=True, list_id="run-0-1") for number in range(5)]
+    entries = [unsettled(f"r{number}", awaiting=True, list_id="run-0-1-20s") for number in range(5)]
     assert [len(batch.members) for batch in batches_of_unsettled(BOXES, entries, Sizes(1, 2))] == [5]
 
 
@@ -166,7 +171,7 @@ def test_what_is_left_open_is_cut_by_way_and_counts_as_failed_before() -> None:
 
 def order(batch: Batch, rules: Rules | None = None) -> Order:
     settings = {"failure_limit_percent": 20, "patience": 60, "max_attempts": 5}
-    return Order("run-1", "boxes", 4, 2500, settings, ("identity", 7), rules or Rules(NOW), batch)
+    return Order("run-1", "boxes", 4, 2500, settings, ("identity", 7), rules or Rules(NOW, frozenset()), batch)
 
 
 def test_a_batch_arrives_as_it_left() -> None:
@@ -179,7 +184,7 @@ def test_a_batch_arrives_as_it_left() -> None:
     arrived = Order.read(order(left).text())
     assert replace(arrived, batch=left) == order(left)
     batch = arrived.batch
-    assert (batch.number, batch.kind, batch.wishes, batch.list_id) == (left.number, left.kind, left.wishes, "run-1-1")
+    assert (batch.number, batch.kind, batch.wishes, batch.list_id) == (left.number, left.kind, left.wishes, "run-1-1-24s")
     assert batch.terms == TERMS
     for here, there in zip(batch.members, left.members, strict=True):
         # A source and a policy are in the wish by now.
