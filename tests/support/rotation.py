@@ -282,9 +282,11 @@ class FakeLedger:
         return {name: self.records[name] for name in names or () if name in self.records}
 
     def reserve_list(self, list_id: str, run: Run, size: int) -> None:
+        if self.away.get("reserve_list"):
+            raise self.away["reserve_list"].pop(0)
         self.reserved[list_id] = size
 
-    def append_list(self, list_id: str, piece: bytes) -> None:
+    def append_list(self, list_id: str, piece: bytes, run: Run) -> None:
         self.lists[list_id] = self.lists.get(list_id, b"") + piece
 
     def list_content(self, list_id: str) -> bytes | None:

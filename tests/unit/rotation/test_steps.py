@@ -40,7 +40,7 @@ from ansible_collections.keyturn.devices.plugins.module_utils._run import runner
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation import steps
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.batch import Batch, Order, Wish
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.due import Rules
-from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.product import CURRENT, STAGED, Answer, Kind, Member, Sighting
+from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.product import CURRENT, STAGED, Answer, Kind, Member, NotKept, Sighting
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.steps import Surroundings, Worked, work_batch
 
 NOW = datetime.datetime(2026, 6, 1, tzinfo=datetime.timezone.utc)
@@ -465,6 +465,14 @@ def test_a_list_is_kept_under_the_id_that_its_passwords_were_staged_with(scene: 
     lists.append(b"serial,")
     lists.append(b"password\n")
     assert (scene.ledger.reserved, lists.content()) == ({"run-1-1": 400}, b"serial,password\n")
+
+
+def test_a_list_that_the_ledger_cannot_take_is_told_to_the_product_before_it_asks_for_one(scene: Scene) -> None:
+    scene.made("a")
+    scene.ledger.away["reserve_list"] = [LedgerError("full", "The disk is full.")]
+    scene.stage(MADE, "a", list_id="run-1-1")
+    with pytest.raises(NotKept, match="The disk is full"):
+        scene.boxes.fields[0].lists.reserve(400)
 
 
 def test_a_fetched_password_that_is_not_confirmed_is_set_once_more_and_then_proven(scene: Scene) -> None:
