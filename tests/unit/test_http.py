@@ -564,6 +564,7 @@ class TestWhetherTheRunGoesOn:
         goes_on = [True]
 
         def slow(_request: object) -> Response:
+            threading.Event().wait(0.5)  # By now the client knows that its request has left.
             goes_on[0] = False
             return Response("{}")
 
