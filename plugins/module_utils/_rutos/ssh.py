@@ -281,7 +281,8 @@ class RouterSsh:
                     typed += 1
                     self.has_sent_change = True
                     channel.sendall(f"{password}\n".encode())
-                    self.sent_late = self.sent_late or not self._may_change()
+                    # The second line is what makes passwd change anything.
+                    self.sent_late = self.sent_late or (typed == 2 and not self._may_change())
                     said = ""
                 status = self._status(channel)
         except _Complaint:

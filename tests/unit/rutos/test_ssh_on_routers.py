@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import paramiko
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ed25519
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -200,6 +201,32 @@ def test_what_breaks_unexpectedly_is_unknown_only_once_a_change_may_have_been_se
     outcome = set_password(router, NEW, router.password)
     assert (outcome["status"], outcome["reason"]) == (status, "error")
     assert "KeyError" in outcome["message"]
+
+
+@pytest.mark.parametrize("typed_in_time", range(6))
+def test_no_password_is_typed_once_the_time_of_the_run_is_over_and_one_typed_too_late_is_told(
+    site: RutosSimulator, monkeypatch: pytest.MonkeyPatch, typed_in_time: int
+) -> None:
+    """passwd is given four lines: two for the web user, two for root. The time is over when so many have been typed; 5 stands for never."""
+    router = of(site, "07.13")
+    typed: list[str] = []
+    sendall = paramiko.Channel.sendall
+
+    def counted(self: paramiko.Channel, line: bytes) -> None:
+        sendall(self, line)
+        typed.append(line.decode())
+
+    monkeypatch.setattr(paramiko.Channel, "sendall", counted)
+    devices = [device(router, password=NEW, current_password=router.password)]
+    [outcome] = set_passwords(devices, may_change=lambda: len(typed) < typed_in_time)["devices"]
+    assert len(typed) == min(typed_in_time, 4)
+    # The second of two lines is the change; that the time is over is seen when it has left.
+    assert outcome["sent_late"] == (typed_in_time in (2, 4))
+    finished = {4: ("unknown", "interrupted"), 5: ("changed", "")}
+    half_done = {3: ("unknown", "interrupted"), 2: ("unknown", "interrupted")}
+    expected = {**finished, **half_done}.get(typed_in_time, ("failed", "not_sent"))
+    assert (outcome["status"], outcome["reason"]) == expected
+    assert passwords(site, router) == (NEW if typed_in_time >= 2 else router.password, NEW if typed_in_time >= 4 else router.password)
 
 
 @pytest.mark.parametrize(("broken", "status"), [("_connected", "failed"), ("_check_host_key", "failed"), ("identity", "unknown")])
