@@ -22,8 +22,8 @@ def names_of(place: Site) -> list[str]:
     return list(place.hosts)
 
 
-def test_a_fleet_with_every_source_is_rotated_and_proven_and_a_second_run_changes_nothing(core: Core, tmp_path: Path) -> None:
-    with site(tmp_path, core, routers=6) as place:
+def test_a_fleet_with_every_source_is_rotated_and_proven_and_a_second_run_changes_nothing(every_core: Core, tmp_path: Path) -> None:
+    with site(tmp_path, every_core, routers=6) as place:
         first, second, third, fourth, *_rest = names_of(place)
         # A brace is an ordinary character of a password; Ansible must not take it for a template.
         from_list = "Csv{{1+1}}Pass-2026"
