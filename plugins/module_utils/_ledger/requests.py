@@ -14,7 +14,7 @@ from ansible_collections.keyturn.devices.plugins.module_utils._ledger.errors imp
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.store import ImportRow, StageRequest
 from ansible_collections.keyturn.devices.plugins.module_utils._passwords.floors import floor_for
 from ansible_collections.keyturn.devices.plugins.module_utils._passwords.generator import generate
-from ansible_collections.keyturn.devices.plugins.module_utils._passwords.one_time_list import read_one_time_list
+from ansible_collections.keyturn.devices.plugins.module_utils._passwords.one_time_list import Made, read_one_time_list
 from ansible_collections.keyturn.devices.plugins.module_utils._passwords.policy import PasswordPolicy, PolicyError, violations
 from ansible_collections.keyturn.devices.plugins.module_utils._redact import Redactor
 
@@ -120,7 +120,7 @@ def collected_passwords(
     if wanted and not generated_csv:
         raise LedgerError("input", "To collect passwords give generated_csv, or the password of every device.")
     if wanted and generated_csv:
-        read = read_one_time_list(_content(generated_csv), wanted, complete=complete)
+        read = read_one_time_list(_content(generated_csv), wanted, complete=complete, asked=Made())
         given.update(read.passwords)
     redactor.add(*given.values())
     return given, [name for name in wanted if name not in given]
