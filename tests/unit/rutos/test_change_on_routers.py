@@ -21,6 +21,7 @@ from support.routers import FIRMWARES, NEW, WRONG, NewRouter, changed, device, f
 from support.signals import as_at_a_terminal
 from urllib3.connection import HTTPSConnection
 
+from ansible_collections.keyturn.devices.plugins.module_utils._outcomes import REASONS
 from ansible_collections.keyturn.devices.plugins.module_utils._rutos import api
 from ansible_collections.keyturn.devices.plugins.module_utils._rutos.change import _Change
 from ansible_collections.keyturn.devices.plugins.modules import router_password
@@ -619,6 +620,7 @@ def test_whatever_breaks_the_outcome_is_true(
     outcome = set_password(router, NEW, {"right": router.password, "wrong": WRONG, "none": None}[current], timeout=1)
     truth = tortured.truth(router.serial)
     assert truth["wrong_logins"] <= 2
+    assert outcome["reason"] in ("", *REASONS)
     if outcome["status"] == "changed":
         assert (truth["password"], outcome["live"]) == (NEW, "new")
     elif outcome["status"] in ("failed", "unchanged"):
