@@ -23,12 +23,17 @@ from tools.trees import collection_in, copy
 COLLECTION = f"{NAMESPACE}.{NAME}"
 PLUGIN_KINDS = {"modules": "module", "lookup": "lookup", "inventory": "inventory", "filter": "filter", "test": "test"}
 
-# ansible-test wants to download a script that puts pip into its virtual environments. Python brings a pip along that can do it, and
-# that is as good as the release that is asked for. It leaves pip's settings switched off for its own process, hence the copy.
+# ansible-test wants to download a script that puts pip into its virtual environments, a dozen for each release. Python brings a pip along
+# that is as good as the one asked for. Its wheel is unpacked, which takes a twentieth of the time of installing it. Where a distribution
+# has put the wheels elsewhere, ensurepip finds them; it leaves pip's settings switched off for its own process, hence the copy.
 PIP_BOOTSTRAP = """
-import ensurepip, os, subprocess, sys
+import ensurepip, os, pathlib, subprocess, sys, sysconfig, zipfile
 settings = dict(os.environ)
-ensurepip.bootstrap(upgrade=True)
+wheels = list((pathlib.Path(ensurepip.__file__).parent / "_bundled").glob("*.whl"))
+for wheel in wheels:
+    zipfile.ZipFile(wheel).extractall(sysconfig.get_path("purelib"))
+if not wheels:
+    ensurepip.bootstrap(upgrade=True)
 wanted = [argument for argument in sys.argv[1:] if "==" in argument and not argument.startswith("pip==")]
 if wanted:
     subprocess.check_call([sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *wanted], env=settings)
