@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,7 +18,7 @@ from ansible_collections.keyturn.devices.plugins.module_utils._ledger.records im
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.rules import Attempt, Settlement, decide
 from ansible_collections.keyturn.devices.plugins.module_utils._redact import Redactor
 from ansible_collections.keyturn.devices.plugins.module_utils._run import Run
-from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.inventory import VariableError
+from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.inventory import HostVariables, VariableError
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.product import (
     CURRENT,
     NEITHER,
@@ -197,7 +198,7 @@ class FakeLedger:
     """The ledger's part in a batch, with its real rules of settling. C(log): told of every call.
 
     C(current), C(staged): passwords by name. C(refused): what is answered for a name instead of giving it, each once. C(away): errors that
-    the next calls of a method end with. C(records): what C(devices) tells.
+    the next calls of a method end with. C(records): what C(devices) tells. C(followed): what C(follow) answers, by name.
     """
 
     log: list[Event] = field(default_factory=list)
@@ -214,6 +215,12 @@ class FakeLedger:
     leases: list[float] = field(default_factory=list)
     lists: dict[str, bytes] = field(default_factory=dict)
     reserved: dict[str, int] = field(default_factory=dict)
+    followed: dict[str, Result] = field(default_factory=dict)
+    observed: list[dict[str, Any]] = field(default_factory=list)
+    dry_run: bool = False
+    label: str = "the ledger of this test"
+    identity: str = "identity"
+    generation: int = 1
 
     def stage(self, requests: Sequence[StageRequest], run: Run, lease_seconds: float) -> list[Result]:
         self._called("stage", [request.name for request in requests], run)
@@ -292,6 +299,28 @@ class FakeLedger:
     def list_content(self, list_id: str) -> bytes | None:
         return self.lists.get(list_id)
 
+    def check_writable(self) -> None:
+        self._called("check_writable", [], Run(""))
+
+    def follow(self, serials: Mapping[str, str], run: Run) -> list[Result]:
+        self._called("follow", list(serials), run)
+        return [self.followed.get(name, Result(name, "unchanged")) for name in serials]
+
+    def observe(self, run: Run, offline: Collection[str], online: Collection[str], serials: Mapping[str, str]) -> None:
+        self._called("observe", list(serials), run)
+        self.observed.append({"offline": set(offline), "online": set(online), "serials": dict(serials)})
+
+    @staticmethod
+    def seal_text(purpose: str, text: str) -> str:
+        return base64.b64encode(f"{purpose}|{text}".encode()).decode()
+
+    @staticmethod
+    def open_text(purpose: str, sealed: str) -> str:
+        meant, _bar, text = base64.b64decode(sealed).decode().partition("|")
+        if meant != purpose:
+            raise LedgerError("corrupt", "It was sealed for something else.")
+        return text
+
     def _called(self, what: str, names: Sequence[str], run: Run) -> None:
         self.log.append((what, list(names)))
         self.runs.append(run)
@@ -299,7 +328,7 @@ class FakeLedger:
             raise self.away[what].pop(0)
 
 
-class FakeVariables:
+class FakeVariables(HostVariables):
     """Variables of hosts, with templates that are no more than C({{ name }}). C(resolved): what had to be resolved, in order.
 
     The template C({{ broken }}) cannot be resolved.

@@ -118,7 +118,8 @@ class _Routers:
         try:
             read_place(device.serial, device.host, protocol, device.username, device.fingerprint or None)
         except BadInput as problem:
-            values.problem(f"device_{problem.field}", problem.message)
+            for field, message in problem.problems:
+                values.problem(f"device_{field}", message)
 
     def secrets(self, device: Device) -> Iterable[str]:
         yield device.terms["rms_token"]

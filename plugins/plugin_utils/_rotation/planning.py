@@ -25,11 +25,12 @@ from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.batch im
     sealed,
 )
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.due import Plan, Record, Rules, make_plan, parse_time
-from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.inventory import Found, HostVariables, read_devices
+from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.inventory import Found, read_devices
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.product import Device, Fault, Problem, Product, Sighting
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.sources import given_passwords
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.summary import Planned, announce, unmasked_told
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.tally import Told
+from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.variables import HostVariables
 
 
 class Planning:

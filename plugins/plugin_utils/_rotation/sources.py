@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ansible_collections.keyturn.devices.plugins.module_utils._passwords.csv_file import CsvError, read_password_csv
-from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.inventory import HostVariables, file_beside_inventory
+from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.inventory import file_beside_inventory
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.product import Device, Problem
+from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.variables import HostVariables
 
 
 def given_passwords(devices: Sequence[Device], variables: HostVariables, everybody: Sequence[str]) -> tuple[dict[str, str], list[Problem]]:

@@ -12,8 +12,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from support.rotation import CLOUD, ITSELF, LOOK, LOOK_AND_ASK, MADE, TERMS, Boxes, device
+import pytest
+from support.rotation import CLOUD, ITSELF, LOOK, LOOK_AND_ASK, MADE, TERMS, Boxes, FakeLedger, device
 
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger.errors import LedgerError
 from ansible_collections.keyturn.devices.plugins.module_utils._passwords.policy import PasswordPolicy
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.batch import (
     Batch,
@@ -23,6 +25,9 @@ from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.batch im
     batches_of_due,
     batches_of_unsettled,
     cut,
+    expected_ledger,
+    sealed,
+    unsealed,
 )
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.due import Due, Rules, Unsettled
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.product import Member, Sighting, Source
@@ -171,7 +176,15 @@ def test_what_is_left_open_is_cut_by_way_and_counts_as_failed_before() -> None:
 
 def order(batch: Batch, rules: Rules | None = None) -> Order:
     settings = {"failure_limit_percent": 20, "patience": 60, "max_attempts": 5}
-    return Order("run-1", "boxes", 4, 2500, settings, ("identity", 7), rules or Rules(NOW, frozenset()), batch)
+    return Order(
+        run_id="run-1",
+        product="boxes",
+        batches=4,
+        devices=2500,
+        settings=settings,
+        rules=rules or Rules(NOW, frozenset()),
+        batch=batch,
+    )
 
 
 def test_a_batch_arrives_as_it_left() -> None:
@@ -208,3 +221,18 @@ def test_only_what_concerns_its_devices_travels_with_a_batch() -> None:
     arrived = Order.read(order(left, rules).text()).rules
     assert arrived == Rules(NOW, frozenset({"a"}), {"b": 10})
     assert "z" not in json.loads(order(left, rules).text())["spread"]
+
+
+def test_a_sealed_batch_says_which_ledger_it_belongs_to_and_nothing_else_that_can_be_read() -> None:
+    (left,) = batches(due("a", wanted="Given-Password-2026"))
+    ledger: Any = FakeLedger(identity="L-1", generation=7)
+    text = sealed(ledger, order(left))
+    assert expected_ledger(text) == ("L-1", 7)
+    assert "Given-Password-2026" not in text
+    assert unsealed(ledger, text).batch.wishes == left.wishes
+
+
+def test_a_batch_is_opened_only_by_what_it_was_sealed_for() -> None:
+    ledger: Any = FakeLedger(identity="L-1", generation=7)
+    with pytest.raises(LedgerError):
+        unsealed(ledger, f"L-1 7 {ledger.seal_text('something else', '{}')}")

@@ -213,15 +213,23 @@ def test_no_device_that_a_misspelt_variable_is_meant_for_is_rotated_without_it(m
 
 
 def test_other_variables_that_begin_with_device_are_remarked_once_and_stop_nothing() -> None:
-    variables = {name: {"device_location": "roof", "device_rms_tags": []} for name in "abcde"}
-    result = found(**variables)
+    own: dict[str, Any] = {"device_location": "roof", "device_rms_tags": []}
+    result = found(a=own, b=own, c=own, d=own, e=own)
     assert (result.problems, len(result.devices)) == ([], 5)
     assert result.remarks == ["device_location is not a variable of this collection (a, b, c and 2 more)"]
 
 
 @pytest.mark.parametrize(
     "variable",
-    ["device_mailbox", "device_server_kind", "device_rms_model", "box_rotation__internal", "box_rotation_summary", "rotation__plan", "location"],
+    [
+        "device_mailbox",
+        "device_server_kind",
+        "device_rms_model",
+        "box_rotation__internal",
+        "box_rotation_summary",
+        "rotation__plan",
+        "location",
+    ],
 )
 def test_what_belongs_to_other_kinds_of_devices_or_to_the_role_itself_is_not_remarked(variable: str) -> None:
     result = found(a={variable: "anything"})

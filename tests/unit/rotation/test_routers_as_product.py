@@ -209,7 +209,7 @@ ROLE: dict[str, Any] = {
 
 
 def read(**variables: Any) -> tuple[Device | None, list[str]]:
-    found = read_devices(["a"], FakeVariables({"a": {**ROLE, "device_serial": "1", **variables}}), ROUTERS)  # type: ignore[arg-type]
+    found = read_devices(["a"], FakeVariables({"a": {**ROLE, "device_serial": "1", **variables}}), ROUTERS)
     return (found.devices[0] if found.devices else None), [str(problem) for problem in found.problems]
 
 
@@ -247,7 +247,11 @@ ITSELF = {"device_via": "device", "device_host": "h"}
         ({"device_via": "device"}, "device_host", "is missing; with device_via 'device' the router itself is asked"),
         ({"device_via": "rms_then_verify"}, "device_host", "is missing"),
         ({"device_protocol": "telnet"}, "device_protocol", "'telnet' is none of api, ssh"),
-        ({**ITSELF, "device_password_source": {"kind": "rms"}}, "device_password_source.kind", "needs device_via 'rms' or 'rms_then_verify'"),
+        (
+            {**ITSELF, "device_password_source": {"kind": "rms"}},
+            "device_password_source.kind",
+            "needs device_via 'rms' or 'rms_then_verify'",
+        ),
         ({**ITSELF, "device_fingerprint": "AB:CD"}, "device_fingerprint", "fingerprint"),
         ({**ITSELF, "device_via": "rms_then_verify", "device_fingerprint": "AB:CD"}, "device_fingerprint", "fingerprint"),
         ({**ITSELF, "device_host": "https://"}, "device_host", ""),
@@ -398,7 +402,11 @@ def test_a_request_to_rms_has_the_new_password_and_never_the_routers_address_or_
 
 def test_the_words_of_rms_become_answers_in_the_order_of_the_batch(rms: Rms) -> None:
     rms.outcomes.update(
-        A=("changed", ""), B=("failed", "rejected_by_policy"), C=("failed", "conflict"), D=("unknown", "timeout"), E=("unchanged", "same_password")
+        A=("changed", ""),
+        B=("failed", "rejected_by_policy"),
+        C=("failed", "conflict"),
+        D=("unknown", "timeout"),
+        E=("unchanged", "same_password"),
     )
     batch = [taken(name, number=number) for number, name in enumerate("edcbaf")]
     answers = ROUTERS.ask(SET, batch, Site().field(), again=False)

@@ -40,7 +40,15 @@ from ansible_collections.keyturn.devices.plugins.module_utils._run import runner
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation import steps
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.batch import Batch, Order, Wish
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.due import Rules
-from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.product import CURRENT, STAGED, Answer, Kind, Member, NotKept, Sighting
+from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.product import (
+    CURRENT,
+    STAGED,
+    Answer,
+    Kind,
+    Member,
+    NotKept,
+    Sighting,
+)
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.steps import Surroundings, Worked, work_batch
 
 NOW = datetime.datetime(2026, 6, 1, tzinfo=datetime.timezone.utc)
@@ -112,7 +120,6 @@ class Scene:
             batches=1,
             devices=len(members),
             settings={"patience": 60, "max_attempts": 5},
-            ledger=("identity", 1),
             rules=rules or Rules(NOW),
             batch=Batch(1, kind, members, wishes, list_id),
         )
@@ -230,7 +237,7 @@ def test_the_lease_of_what_runs_at_a_site_can_only_expire_because_it_outlives_a_
 
 
 def test_nothing_may_be_sent_once_the_process_of_the_run_is_gone(scene: Scene) -> None:
-    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+    with subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE) as process:
         scene.holder = runner_identity(process.pid)
         scene.stage(CLOUD, "a")
         may_change = scene.boxes.fields[0].may_change

@@ -270,5 +270,5 @@ def test_the_summary_in_a_file_is_read_by_its_owner_alone_and_replaces_the_one_b
 
 
 def test_a_summary_that_cannot_be_written_is_a_failure_that_names_its_file() -> None:
-    with pytest.raises(ModuleFailure, match="/nowhere/summary.json"):
+    with pytest.raises(ModuleFailure, match=r"/nowhere/summary\.json"):
         write_summary("/nowhere/summary.json", "{}")
