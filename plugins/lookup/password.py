@@ -83,38 +83,52 @@ _raw:
   elements: str
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from ansible.errors import AnsibleLookupError
+from ansible.errors import AnsibleError, AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 
-from ansible_collections.keyturn.devices.plugins.module_utils._ledger.errors import LedgerError
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger.errors import LedgerError, named
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.options import open_ledger
 from ansible_collections.keyturn.devices.plugins.module_utils._redact import Redactor
-from ansible_collections.keyturn.devices.plugins.plugin_utils._ledger_url import ledger_url_beside_inventory
+from ansible_collections.keyturn.devices.plugins.plugin_utils._ledger_url import ledger_options
 
 
 class LookupModule(LookupBase):
     """Reads the ledger; every error leaves redacted and without a cause that could hold more."""
 
     def run(self, terms: list[Any], variables: Mapping[str, Any] | None = None, **kwargs: Any) -> list[Any]:
-        self.set_options(var_options=variables, direct=kwargs)
+        self.set_options(direct=kwargs)
         names = [str(term) for term in terms]
         slot, default = self.get_option("slot"), self.get_option("default")
-        options = {name: self.get_option(name) for name in ("ledger_passphrase", "ledger_passphrase_file")}
-        options["ledger_url"] = ledger_url_beside_inventory(self.get_option("ledger_url"))
+        known = variables or {}
         redactor = Redactor()
         failure = ""
         try:
-            with open_ledger(options, absent="fail" if default is None else "empty", dry_run=True, redactor=redactor) as ledger:
+            options = ledger_options(kwargs, known, self._template(known))
+            redactor.add(options["ledger_passphrase"])
+            with open_ledger(options, dry_run=True, redactor=redactor) as ledger:
+                for warning in ledger.warnings:
+                    self._display.warning(redactor.text(warning))
                 found = ledger.passwords(names, slot)
+                missing = [name for name in names if found[name] is None]
+                orphaned = [name for name, device in ledger.devices(missing).items() if device["orphaned"]] if missing else []
         except LedgerError as error:
             failure = redactor.text(error.message)
+        except AnsibleError as error:  # A variable that names the ledger could not be resolved.
+            failure = redactor.text(str(error).strip().splitlines()[0])
         if failure:
             raise AnsibleLookupError(f"keyturn.devices.password: {failure}")
-        missing = [name for name in names if found[name] is None]
         if missing and default is None:
-            named = ", ".join(missing[:10]) + (f" and {len(missing) - 10} more" if len(missing) > 10 else "")
-            raise AnsibleLookupError(f"keyturn.devices.password: the ledger holds no {slot} password of {named}")
+            why = f"; orphaned, so that no password is known to work: {named(orphaned)}" if orphaned and slot == "current" else ""
+            raise AnsibleLookupError(f"keyturn.devices.password: the ledger holds no {slot} password of {named(missing)}{why}")
         return [default if found[name] is None else found[name] for name in names]
+
+    def _template(self, variables: Mapping[str, Any]) -> Callable[[Any], Any]:
+        """What a variable of the host means, its templates resolved."""
+
+        def resolve(value: Any) -> Any:
+            return self._templar.copy_with_new_env(available_variables=variables).template(value)
+
+        return resolve

@@ -16,7 +16,8 @@ from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.keyturn.devices.plugins.module_utils._ledger.options import ledger_argument_spec, reported
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger.options import ledger_argument_spec, open_ledger, reported
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger.store import Ledger
 from ansible_collections.keyturn.devices.plugins.module_utils._module import ModuleFailure, secret_parameters
 from ansible_collections.keyturn.devices.plugins.module_utils._redact import Redactor
 from ansible_collections.keyturn.devices.plugins.plugin_utils._ledger_url import ledger_options
@@ -89,6 +90,15 @@ class ControllerAction(ActionBase):
         result.update({name: redactor.data(value) for name, value in leaving.items()})
         result.update(unmasked)
         return result
+
+    def open_ledger(
+        self, options: Mapping[str, Any], context: Context, *, dry_run: bool = False, expects: tuple[str, int] | None = None
+    ) -> Ledger:
+        """The ledger of the options, only for reading in check mode; what it warns of becomes a warning of the task."""
+        ledger = open_ledger(options, dry_run=dry_run or context.check_mode, expects=expects, redactor=context.redactor)
+        for warning in ledger.warnings:
+            context.warn(warning)
+        return ledger
 
     def _options(self, variables: Mapping[str, Any], redactor: Redactor) -> dict[str, Any]:
         spec = {**self.ARGUMENTS, **ledger_argument_spec()}
