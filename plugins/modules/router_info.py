@@ -337,6 +337,8 @@ def ask_rms(options: Mapping[str, Any], context: Context) -> dict[str, Any]:
         raise ModuleFailure("limit must be 1 or more.", reason="bad_input")
     try:
         client = rms_client(options, context.redactor)
+        if client.warning:
+            context.warn(client.warning)
         if serials is None:
             routers, missing = list_routers(client, page=limit), []
         else:

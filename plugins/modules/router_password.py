@@ -145,7 +145,9 @@ options:
           - Do not ask for new passwords, but fetch the lists of an earlier request that was interrupted, for the newest request that
             each router was part of. This is the way to carry on when a task ended before its list was in O(generated_csv).
           - What is in O(generated_csv) already is kept, as is what a killed process left beside it, and the lists are added.
-          - A router for which RMS has no list ends as V(unknown) with reason V(list_gone).
+          - A list counts only where its routers are exactly those of one request, because fetching somebody else's would spend it. So
+            give the same O(devices) and O(batch_size) as for the request that was interrupted.
+          - A router for which RMS has no such list ends as V(unknown) with reason V(list_gone).
         type: bool
         default: false
   generated_csv:
@@ -280,9 +282,11 @@ devices:
         - "One of: V(offline), V(rejected_by_policy), V(not_found), V(unauthorized), V(same_password), V(timeout), V(interrupted),
           V(certificate), V(unreachable), V(quota), V(conflict), V(protocol), V(warning), V(rejected), V(bad_input), V(not_sent),
           V(would_change),
-          V(list_missing), V(list_incomplete), V(list_gone), V(unconfirmed)."
+          V(list_missing), V(list_incomplete), V(list_unreadable), V(list_gone), V(unconfirmed)."
         - "V(not_sent): another router or the whole call stopped the task before anything was sent to this one. V(list_incomplete) and
-          V(list_missing): the password was changed, and the list does not tell it. V(unconfirmed): an earlier list holds a password
+          V(list_missing): the password was changed, and the list does not tell it. V(list_unreadable): neither does the list, because more
+          than one of its columns, or none, can be the passwords'. V(same_password): RMS claims that the router has this password, which
+          only a login can prove. V(unconfirmed): an earlier list holds a password
           that RMS does not confirm."
         - "With O(via=device) also: V(wrong_device), V(not_identified) (the router gives no serial number), V(locked_out), V(no_api),
           V(new_password_refused) (the router confirmed the change and then refused the new password), V(error)."

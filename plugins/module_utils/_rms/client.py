@@ -145,8 +145,15 @@ class RmsClient:
         return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
     @property
-    def in_clear(self) -> bool:
-        """Whether token and passwords travel unencrypted, farther than this host."""
+    def warning(self) -> str:
+        """What a person should be warned of before anything is sent; empty for nothing."""
+        if not self._in_clear:
+            return ""
+        return f"RMS is spoken to at {self.place} without TLS: the token and every password can be read on the way."
+
+    @property
+    def _in_clear(self) -> bool:
+        """Whether what is sent travels unencrypted, farther than this host."""
         parts = urlsplit(self._base)
         host = (parts.hostname or "").rstrip(".")
         try:

@@ -89,8 +89,8 @@ class _Job:
             deposit.check()
         self.client = rms_client(options, self.context.redactor, options["deadline"], self.may_change)
         status_url(options["rms_url"], options["rms_status_url"])  # Found missing here, not after the change.
-        if self.client.in_clear:
-            self.context.warn(f"RMS is spoken to at {self.client.place} without TLS: the token and every password can be read on the way.")
+        if self.client.warning:
+            self.context.warn(self.client.warning)
         self._resolve(self.client)
         self._check_passwords()
         ready = [target for target in self.targets if target.outcome is None]

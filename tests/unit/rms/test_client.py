@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -334,7 +335,9 @@ class TestTheUrl:
         ],
     )
     def test_tells_whether_anybody_can_listen(self, url: str, in_clear: bool) -> None:
-        assert RmsClient(HttpClient(), Redactor(), rms_url=url).in_clear is in_clear
+        warning = RmsClient(HttpClient(), Redactor(), rms_url=url).warning
+        assert ("without TLS" in warning) is in_clear
+        assert (url in warning) is in_clear
 
     def test_is_told_when_rms_cannot_be_read_and_its_user_is_not(self) -> None:
         client = RmsClient(HttpClient(timeout=2, retries=0), Redactor(), rms_url="http://user:p4ss@127.0.0.1:1/api")
@@ -513,6 +516,25 @@ class TestWatching:
         polls(httpserver, (200, {"data": {str(target.id): [event("completed")] for target in targets}}))
         watch(client, [channel_of(targets)])
         assert clock.pauses == [5.0]
+
+    def test_ten_thousand_routers_that_take_their_time_are_asked_after_less_than_seventy_times(
+        self, httpserver: HTTPServer, client: RmsClient, clock: Clock
+    ) -> None:
+        sent = clock.now
+        client.deadline = clock.now + 600
+
+        def answer(request: Request) -> Response:
+            first = 70_000 + 2500 * int(request.path[-1])
+            status = "completed" if clock.now - sent >= 40 else "pending"
+            return Response(json.dumps({"data": {str(first + number): [event(status)] for number in range(2500)}}))
+
+        httpserver.expect_request(re.compile("/status/channel/.*")).respond_with_handler(answer)
+        for number in range(4):
+            sent = clock.now
+            targets = [Target(str(each), "x", each) for each in range(70_000 + 2500 * number, 72_500 + 2500 * number)]
+            watch(client, [Channel(str(number), {str(target.id): target for target in targets})])
+            assert set(outcomes(targets)) == {("changed", "")}
+        assert client.request_count + 10 + 4 < 70  # with the listing and the requests
 
     def test_never_pauses_longer_than_eight_seconds_nor_past_the_deadline(
         self, httpserver: HTTPServer, client: RmsClient, clock: Clock

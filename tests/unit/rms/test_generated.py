@@ -510,4 +510,54 @@ def test_the_passwords_are_told_to_who_asks_in_process(fleet: RmsSimulator, seri
     assert not any(password in repr(generated) for password in generated.passwords.values())
 
 
+class MemoryDeposit:
+    """The least that a deposit is: what a ledger would keep."""
+
+    def __init__(self) -> None:
+        self.parts: list[bytes] = []
+        self.open: bytes | None = None
+
+    def reserve(self, routers: int) -> None:
+        assert self.open is None
+        self.open = b""
+
+    def write(self, piece: bytes) -> None:
+        assert self.open is not None
+        self.open += piece
+
+    def part(self, offset: int = 0) -> bytes:
+        assert self.open is not None
+        return self.open[offset:]
+
+    def finish(self, whole: bool) -> None:
+        if self.open:
+            self.parts.append(self.open)
+        self.open = None
+
+    def discard(self) -> None:
+        self.open = None
+
+    def carry_on(self) -> bytes:
+        return b"".join(self.parts)
+
+
+@pytest.mark.usefixtures("_hurry")
+def test_a_deposit_need_not_be_a_file(fleet: RmsSimulator, serials: list[str]) -> None:
+    client = rms_client(OPTIONS | {"rms_url": fleet.url, "rms_token": fleet.token}, Redactor(), deadline_seconds=10)
+    ids = {serial: router["id"] for serial, router in fleet.truth().items()}
+
+    def targets() -> list[Target]:
+        return [Target(serial, id=ids[serial]) for serial in serials]
+
+    deposit, made = MemoryDeposit(), Made(20, True)
+    generated = generated_module.generate_passwords(client, targets(), made, 5, deposit)
+    assert {serial: generated.passwords[ids[serial]] for serial in serials} == fleet.passwords()
+    assert len(deposit.parts) == 3
+    assert all(password.encode() in b"".join(deposit.parts) for password in generated.passwords.values())
+    again = targets()
+    generated_module.collect_passwords(client, again, made, deposit, [ids.values()])
+    assert {target.outcome.reason for target in again if target.outcome is not None} == {"unconfirmed"}
+    assert deposit.open is None
+
+
 OPTIONS: dict[str, Any] = {"rms_status_url": None, "validate_certs": True, "ca_path": None, "timeout": 5}

@@ -201,6 +201,18 @@ def test_rms_that_answers_one_byte_at_a_time_does_not_hold_a_task_past_its_deadl
     assert answer.result["summary"]["changed"] == 0
 
 
+def test_rms_without_tls_is_warned_of_unless_it_is_on_this_host(fleet: RmsSimulator, serials: list[str], call: Caller) -> None:
+    assert call(devices=devices(serials[:1])).warnings == []
+    call.url = "http://user:p4ss@rms.invalid/api"
+    answer = call(devices=devices(serials[:1]))
+    assert answer.warnings == [
+        "RMS is spoken to at http://rms.invalid/api without TLS: the token and every password can be read on the way."
+    ]
+    assert answer.failed is not None
+    assert "RMS cannot be read at http://rms.invalid/api: no connection" in answer.failed
+    assert "p4ss" not in answer.failed
+
+
 def test_a_device_that_goes_offline_between_list_and_change_failed(fleet: RmsSimulator, serials: list[str], call: Caller) -> None:
     ids = {serial: router["id"] for serial, router in fleet.truth().items()}
     fleet.router(serials[0], online=False)
