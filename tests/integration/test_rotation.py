@@ -64,8 +64,9 @@ def test_check_mode_tells_who_is_due_and_why_and_changes_nothing(edge_core: Core
         assert done.returncode == 0, done.stdout
         for name in names_of(place):
             assert f"{name}: due (no_password)" in done.stdout
+        assert "changed=1" in done.stdout
         assert place.changing_requests() == []
-        assert not (tmp_path / "ledger.db").exists()
+        assert place.records() == {}
 
 
 def test_limit_and_target_narrow_the_run_and_force_takes_what_is_not_due(newest_core: Core, tmp_path: Path) -> None:

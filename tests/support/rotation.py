@@ -18,7 +18,6 @@ from ansible_collections.keyturn.devices.plugins.module_utils._ledger.records im
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.rules import Attempt, Settlement, decide
 from ansible_collections.keyturn.devices.plugins.module_utils._redact import Redactor
 from ansible_collections.keyturn.devices.plugins.module_utils._run import Run
-from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.inventory import HostVariables, VariableError
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.product import (
     CURRENT,
     NEITHER,
@@ -37,6 +36,7 @@ from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.product 
     Taken,
     Values,
 )
+from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.variables import HostVariables, Layer, Raw, VariableError
 
 #: What a batch of boxes can be: set by their cloud, by the cloud and proven by a login, with passwords of the cloud's own, asked itself;
 #: and what an earlier run left open, looked at only or asked for again.
@@ -329,24 +329,32 @@ class FakeLedger:
 
 
 class FakeVariables(HostVariables):
-    """Variables of hosts, with templates that are no more than C({{ name }}). C(resolved): what had to be resolved, in order.
+    """Variables of hosts, with templates that are no more than C({{ name }}). C(shared): what their group says, the same for all of them.
 
-    The template C({{ broken }}) cannot be resolved.
+    C(resolved): what had to be resolved, in order. The template C({{ broken }}) cannot be.
     """
 
-    def __init__(self, hosts: Mapping[str, Mapping[str, Any]], registered: Mapping[tuple[str, str], Any] | None = None) -> None:
+    def __init__(
+        self,
+        hosts: Mapping[str, Mapping[str, Any]],
+        registered: Mapping[tuple[str, str], Any] | None = None,
+        shared: Mapping[str, Any] | None = None,
+    ) -> None:
         self._hosts = {name: dict(variables) for name, variables in hosts.items()}
         self._registered = dict(registered or {})
+        self._layer = Layer(dict(shared or {}))
         self.resolved: list[object] = []
 
-    def of(self, name: str) -> dict[str, Any]:
-        return self._hosts[name]
+    def of(self, name: str) -> Raw:
+        raw = Raw({**self._layer.shared, **self._hosts[name]})
+        raw.layer, raw.own = self._layer, self._hosts[name].keys()
+        return raw
 
     def registered(self, name: str, variable: str) -> Any:
         return self._registered.get((name, variable))
 
     def serial_of(self, name: str) -> str:
-        return str(self._hosts[name].get("device_serial") or "").strip()
+        return str(self.of(name).get("device_serial") or "").strip()
 
     def knows(self, name: str) -> bool:
         return name in self._hosts

@@ -177,7 +177,7 @@ class _Routers:
             field.requests += client.request_count
             client.http.close()
         field.stop = fault.message if fault is not None else ""
-        return [_answer_of_rms(target, client.http.sent_late) for target in targets]
+        return [_answer_of_rms(target) for target in targets]
 
     def collect(self, kind: Kind, batch: Sequence[Taken], field: Field, *, again: bool) -> tuple[list[Answer], list[str]]:
         client = _client(batch[0].member.device.terms, field.redactor, field.may_change)
@@ -196,9 +196,7 @@ class _Routers:
             field.requests += client.request_count
             client.http.close()
         field.stop = generated.fault.message if generated.fault is not None else ""
-        return [_answer_of_rms(target, client.http.sent_late) for target in targets], [
-            generated.passwords.get(target.id or 0, "") for target in targets
-        ]
+        return [_answer_of_rms(target) for target in targets], [generated.passwords.get(target.id or 0, "") for target in targets]
 
     def _ask_routers(self, batch: Sequence[Taken], field: Field, again: bool) -> list[Answer]:
         devices = []
@@ -269,11 +267,13 @@ def _target(taken: Taken, password: str | None) -> Target:
     return Target(taken.member.device.serial, password, details["id"], firmware=sighting.firmware, mac=details["mac"], name=details["name"])
 
 
-def _answer_of_rms(target: Target, late: bool) -> Answer:
+def _answer_of_rms(target: Target) -> Answer:
     outcome = target.outcome
     if outcome is None:
-        return Answer("unknown", "protocol", "Nothing was told of this router.", late=late)
-    return Answer(outcome.status, outcome.reason, outcome.message, final=outcome.status == "failed" and not outcome.retryable, late=late)
+        return Answer("unknown", "protocol", "Nothing was told of this router.", late=target.sent_late)
+    return Answer(
+        outcome.status, outcome.reason, outcome.message, final=outcome.status == "failed" and not outcome.retryable, late=target.sent_late
+    )
 
 
 def _place(taken: Taken) -> dict[str, t.Any]:

@@ -7,28 +7,16 @@
 from __future__ import annotations
 
 import itertools
-import textwrap
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from ansible.inventory.manager import InventoryManager
-from ansible.parsing.dataloader import DataLoader
-from ansible.parsing.vault import VaultLib, VaultSecret
-from ansible.playbook.play import Play
-from ansible.template import Templar
-from ansible.vars.hostvars import HostVars
-from ansible.vars.manager import VariableManager
-from support.actions import trusted
 from support.rotation import Boxes, FakeVariables, device
 
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.inventory import (
     SETTINGS,
     Found,
-    HostVariables,
-    VariableError,
     duplicate_serials,
     file_beside_inventory,
     read_devices,
@@ -61,9 +49,10 @@ ROLE: dict[str, Any] = {
 }
 
 
-def hosts(**variables: Mapping[str, Any]) -> FakeVariables:
-    """Hosts with their own variables besides the role's, each with a serial unless it says otherwise."""
-    return FakeVariables({name: {**ROLE, "device_serial": f"S-{name}", **own} for name, own in variables.items()})
+def hosts(group: Mapping[str, Any] | None = None, **variables: Mapping[str, Any]) -> FakeVariables:
+    """Hosts with their own variables besides those of the role and of their C(group), each with a serial unless it says otherwise."""
+    own = {name: {"device_serial": f"S-{name}", **its} for name, its in variables.items()}
+    return FakeVariables(own, shared={**ROLE, **(group or {})})
 
 
 def found(*, sources: bool = True, **variables: Mapping[str, Any]) -> Found:
@@ -336,30 +325,49 @@ def test_equal_batch_settings_are_one_object_also_where_hosts_write_them_differe
 # -- a value is resolved once, and yet per host where it has to be ------------------------------------------------------------------------
 
 
+def accounts(variables: FakeVariables, *names: str) -> list[str]:
+    return [entry.terms["account"] for entry in read_devices(names, variables, Boxes()).devices]
+
+
 def test_a_setting_that_can_only_be_the_same_is_resolved_once_however_many_hosts_have_it() -> None:
     template = "{{ team_token }}"
-    variables = hosts(**{name: {"box_rotation_account": template, "team_token": "T-1"} for name in "abcdef"})
-    result = read_devices(list("abcdef"), variables, Boxes())
-    assert [entry.terms["account"] for entry in result.devices] == ["T-1"] * 6
+    variables = hosts({"box_rotation_account": template, "team_token": "T-1"}, a={}, b={}, c={}, d={}, e={}, f={})
+    assert accounts(variables, *"abcdef") == ["T-1"] * 6
     assert variables.resolved.count(template) == 1
 
 
-def test_a_setting_is_resolved_anew_where_a_variable_that_it_names_differs_directly_or_by_others() -> None:
-    chain = {"box_rotation_account": "{{ team_token }}", "team_token": "{{ own }}"}
-    result = found(a={**chain, "own": "T-a"}, b={**chain, "own": "T-b"}, c={**chain, "own": "T-a"})
-    assert [entry.terms["account"] for entry in result.devices] == ["T-a", "T-b", "T-a"]
+def test_hosts_that_give_a_named_variable_the_same_value_share_what_it_resolves_to() -> None:
+    template = "{{ team_token }}"
+    north, south = {"team_token": "T-north"}, {"team_token": "T-south"}
+    variables = hosts({"box_rotation_account": template}, a=north, b=south, c=north, d=south)
+    assert accounts(variables, *"abcd") == ["T-north", "T-south", "T-north", "T-south"]
+    assert variables.resolved.count(template) == 2
 
 
+CHAIN = {"box_rotation_account": "{{ team_token }}", "team_token": "{{ name_of_token }}"}
+
+
+@pytest.mark.parametrize("in_group", [{}, {"box_rotation_account"}, {"box_rotation_account", "team_token"}], ids=["none", "one", "both"])
+def test_a_setting_is_resolved_anew_where_a_variable_that_it_names_differs_directly_or_by_others(in_group: Collection[str]) -> None:
+    """Wherever the templates stand: in the group, or as the very same text with each host."""
+    group = {name: text for name, text in CHAIN.items() if name in in_group}
+    own = {name: text for name, text in CHAIN.items() if name not in in_group}
+    variables = hosts(
+        group, a={**own, "name_of_token": "T-a"}, b={**own, "name_of_token": "T-b"}, c={**own, "name_of_token": "T-a"}
+    )
+    assert accounts(variables, *"abc") == ["T-a", "T-b", "T-a"]
+
+
+@pytest.mark.parametrize("by_group", [True, False])
 @pytest.mark.parametrize("word", ["hostvars", "inventory_hostname", "group_names", "vars"])
-def test_a_template_that_can_mean_something_else_for_every_host_is_resolved_for_each(word: str) -> None:
-    template = "{{ " + word + " }}"
-    variables = hosts(**{name: {"box_rotation_account": template, word: f"of {name}"} for name in "ab"})
-    result = read_devices(["a", "b"], variables, Boxes())
-    assert [entry.terms["account"] for entry in result.devices] == ["of a", "of b"]
-    assert variables.resolved.count(template) >= 2
+def test_a_template_that_can_mean_something_else_for_every_host_is_resolved_for_each(word: str, by_group: bool) -> None:
+    setting = {"box_rotation_account": "{{ " + word + " }}"}
+    group, own = (setting, {}) if by_group else ({}, setting)
+    assert accounts(hosts(group, a={**own, word: "of a"}, b={**own, word: "of b"}), "a", "b") == ["of a", "of b"]
 
 
-def test_a_source_of_the_role_that_gives_another_value_each_time_gives_each_device_its_own() -> None:
+@pytest.mark.parametrize("by_group", [True, False])
+def test_a_source_that_gives_another_value_each_time_gives_each_device_its_own(by_group: bool) -> None:
     drawn = itertools.count()
 
     class Drawing(FakeVariables):
@@ -368,8 +376,9 @@ def test_a_source_of_the_role_that_gives_another_value_each_time_gives_each_devi
                 return {**value, "password": f"Drawn-Password-{next(drawn)}"}
             return super().resolve(value, raw)
 
-    source = {"kind": "value", "password": "{{ lookup('community.general.random_string', length=20) }}"}
-    variables = Drawing({name: {**ROLE, "device_serial": name, "box_rotation_source": source} for name in "abc"})
+    source = {"box_rotation_source": {"kind": "value", "password": "{{ lookup('community.general.random_string', length=20) }}"}}
+    group, own = (source, {}) if by_group else ({}, source)
+    variables = Drawing({name: {"device_serial": name, **own} for name in "abc"}, shared={**ROLE, **group})
     result = read_devices(list("abc"), variables, Boxes())
     assert len({entry.source.password for entry in result.devices}) == 3
 
@@ -390,98 +399,3 @@ def test_a_file_is_looked_for_beside_the_inventory_that_names_it_and_from_the_wo
     assert file_beside_inventory("there.csv", raw) == str(tmp_path / "there.csv")
     assert file_beside_inventory("/srv/handover.csv", raw) == "/srv/handover.csv"
     assert file_beside_inventory("~/handover.csv", {}) == str(tmp_path / "home" / "handover.csv")
-
-
-# -- Ansible's own variables --------------------------------------------------------------------------------------------------------------
-
-PASSPHRASE = b"a passphrase of the vault"
-
-
-def open_vault(loader: DataLoader, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As the command line does that was given the passphrase."""
-    secrets = [("default", VaultSecret(PASSPHRASE))]
-    loader.set_vault_secrets(secrets)
-    try:
-        from ansible.parsing.vault import VaultSecretsContext
-    except ImportError:  # before ansible-core 2.19
-        return
-    monkeypatch.setattr(VaultSecretsContext, "_current", VaultSecretsContext(secrets))
-
-
-@pytest.fixture
-def inventory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> HostVariables:
-    """Two hosts of a real inventory, one of their variables encrypted with Ansible's vault."""
-    sealed = VaultLib([("default", VaultSecret(PASSPHRASE))]).encrypt("Sealed-Password-2026").decode()
-    path = tmp_path / "hosts.yml"
-    path.write_text(
-        textwrap.dedent("""
-            all:
-              vars:
-                team: "{{ name_of_team }}"
-                name_of_team: north
-                device_password_policy: {length: "{{ 10 + 20 }}", special: true}
-              hosts:
-                a:
-                  device_serial: 1100000007
-                  device_password_source:
-                    kind: value
-                    password: !vault SEALED
-                b:
-                  device_serial: "{{ undefined_variable }}"
-                  name_of_team: south
-        """).replace("SEALED", "|\n" + textwrap.indent(sealed, " " * 22))
-    )
-    loader = DataLoader()
-    open_vault(loader, monkeypatch)
-    known = InventoryManager(loader=loader, sources=[str(path)])
-    manager = VariableManager(loader=loader, inventory=known)
-    play = Play().load({"hosts": "all", "vars": {"of_the_play": "set"}}, variable_manager=manager, loader=loader)
-    task = SimpleNamespace(get_play=lambda: play)
-    hostvars = HostVars(known, manager, loader)
-    variables = HostVariables({"hostvars": hostvars}, task, Templar(loader=loader, variables={}))
-    # A task as Ansible makes it is not needed: what it adds of its own is no part of these tests.
-    variables._task = None
-    return variables
-
-
-def test_variables_are_those_that_a_task_of_the_host_would_see(inventory: HostVariables) -> None:
-    raw = inventory.of("a")
-    assert (raw["device_serial"], raw["of_the_play"], inventory.of("b")["name_of_team"]) == (1100000007, "set", "south")
-
-
-def test_templates_are_resolved_for_each_host_by_its_own_variables(inventory: HostVariables) -> None:
-    values = {name: inventory.resolve(inventory.of(name)["team"], inventory.of(name)) for name in "ab"}
-    assert values == {"a": "north", "b": "south"}
-
-
-def test_a_resolved_value_is_plain_data(inventory: HostVariables) -> None:
-    raw = inventory.of("a")
-    value = inventory.resolve(raw["device_password_policy"], raw)
-    assert value == {"length": 30, "special": True} or value == {"length": "30", "special": True}
-    assert type(value) is dict
-
-
-def test_an_encrypted_variable_is_read_also_inside_a_mapping(inventory: HostVariables) -> None:
-    raw = inventory.of("a")
-    source: Any = inventory.resolve(raw["device_password_source"], raw)
-    assert source == {"kind": "value", "password": "Sealed-Password-2026"}
-    assert type(source["password"]) is str
-
-
-def test_a_template_that_cannot_be_resolved_is_told_in_one_line_without_the_inventorys_own(inventory: HostVariables) -> None:
-    raw = inventory.of("b")
-    with pytest.raises(VariableError, match="undefined_variable") as caught:
-        inventory.resolve(raw["device_serial"], raw)
-    assert "\n" not in str(caught.value)
-    assert "hosts.yml" not in str(caught.value)
-
-
-def test_the_serial_of_any_host_is_told_and_is_empty_where_it_cannot_be(inventory: HostVariables) -> None:
-    assert (inventory.serial_of("a"), inventory.serial_of("b")) == ("1100000007", "")
-    assert (inventory.knows("a"), inventory.knows("c")) == (True, False)
-
-
-def test_text_with_a_brace_that_is_no_template_stays_as_it_is(inventory: HostVariables) -> None:
-    for text in ("}}", "{ {", "a{b", "per%cent"):
-        assert inventory.resolve(text, {}) == text
-    assert inventory.resolve(trusted("{{ 'x' * 3 }}"), {}) == "xxx"

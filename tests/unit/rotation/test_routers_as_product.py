@@ -209,7 +209,7 @@ ROLE: dict[str, Any] = {
 
 
 def read(**variables: Any) -> tuple[Device | None, list[str]]:
-    found = read_devices(["a"], FakeVariables({"a": {**ROLE, "device_serial": "1", **variables}}), ROUTERS)
+    found = read_devices(["a"], FakeVariables({"a": {"device_serial": "1", **variables}}, shared=ROLE), ROUTERS)
     return (found.devices[0] if found.devices else None), [str(problem) for problem in found.problems]
 
 
