@@ -2,7 +2,7 @@
 # GNU General Public License v3.0 or later (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The role in a play of somebody else, run by ansible-runner as AWX does: Ansible's rules say who is touched, how, and what the recap says."""
+"""The role in a play of somebody else, run by ansible-runner as AWX does: Ansible's rules say who is touched and what the recap says."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import time
 import typing as t
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from ansible_collections.keyturn.devices.plugins.module_utils._files import FileProblem, write_secret_file
@@ -27,7 +27,7 @@ from ansible_collections.keyturn.devices.plugins.module_utils._passwords.policy 
 from ansible_collections.keyturn.devices.plugins.module_utils._redact import Redactor
 from ansible_collections.keyturn.devices.plugins.module_utils._run import Run, Until, is_dead
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.batch import Batch, Order, Wish
-from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.due import due_reasons
+from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.due import due_reasons, why_superseded
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.outcomes import OLD_PASSWORD, outcome_of
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.product import (
     CONTROLLER,
@@ -202,15 +202,28 @@ class _Work:
         records = self.ledger.devices(late, include_secrets=True)
         wishes = dict(self.batch.wishes)
         for name in late:
-            wish, record, member = wishes[name], records.get(name, {}), self.members[name]
-            is_open = bool(record.get("staged") or record.get("orphaned"))
-            reasons = due_reasons(member.device, wish.policy, record, wish.wanted, self.order.rules)
-            has_needed = bool(record.get("current")) or not self.around.product.needs_current(member.device)
-            if is_open or not reasons or member.sighting.online is False or not has_needed:
+            record = records.get(name, {})
+            staged = record.get("staged")
+            supersede = bool(staged) and not record.get("lease") and bool(self._why_superseded(name, staged))
+            if record.get("orphaned") or (staged and not supersede) or not self._is_due(name, record, supersede):
                 del wishes[name]
             else:
-                wishes[name] = replace(wish, expected_current=str((record.get("current") or {}).get("id", "")))
+                current = str((record.get("current") or {}).get("id", ""))
+                wishes[name] = replace(wishes[name], expected_current=current, supersede=supersede)
         return wishes
+
+    def _why_superseded(self, name: str, staged: Mapping[str, t.Any]) -> str:
+        return why_superseded(self.around.product, self.members[name].device, staged)
+
+    def _is_due(self, name: str, record: Mapping[str, t.Any], supersede: bool) -> bool:
+        wish, member = self.batch.wishes[name], self.members[name]
+        if member.sighting.online is False:
+            return False
+        if self.around.product.needs_current(member.device) and not record.get("current"):
+            return False
+        if supersede:
+            return True
+        return not self.order.rules.open_only and bool(due_reasons(member.device, wish.policy, record, wish.wanted, self.order.rules))
 
     def _stage(self, wishes: dict[str, Wish]) -> list[Result]:
         requests = {name: self._request(name, wish) for name, wish in wishes.items()}

@@ -55,9 +55,7 @@ class Scene:
         self.boxes = Boxes()
         self.ledger = FakeLedger()
         self.redactor = Redactor()
-        self.variables = FakeVariables(
-            {name: {"device_serial": f"S-{name}", **values} for name, values in own.items()}, shared=ROLE
-        )
+        self.variables = FakeVariables({name: {"device_serial": f"S-{name}", **values} for name, values in own.items()}, shared=ROLE)
         self.planning: Planning
 
     def plan(self, *names: str, open_only: bool = False) -> dict[str, Any]:
