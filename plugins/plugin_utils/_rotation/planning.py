@@ -54,6 +54,8 @@ class Planning:
 
     def read(self, everybody: Sequence[str]) -> None:
         """The devices and their sources. ModuleFailure with every problem, where one of them stops the run."""
+        if not self._names:
+            raise ModuleFailure(f"The run has no {self._product.nouns[1]}.", reason="not_found", problems=[])
         found = read_devices(self._names, self._variables, self._product, sources=not self._open_only)
         wanted, problems = ({}, []) if self._open_only else given_passwords(found.devices, self._variables, everybody)
         self._redactor.add(*wanted.values())

@@ -28,7 +28,7 @@ from ansible_collections.keyturn.devices.plugins.module_utils._redact import Red
 from ansible_collections.keyturn.devices.plugins.module_utils._run import Run, Until, is_dead
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.batch import Batch, Order, Wish
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.due import due_reasons, why_superseded
-from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.outcomes import OLD_PASSWORD, outcome_of
+from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.outcomes import NO_ANSWER, OLD_PASSWORD, outcome_of
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.product import (
     CONTROLLER,
     CURRENT,
@@ -89,9 +89,15 @@ class _Case:
     taken: Taken
     password_id: str
     awaiting: bool
+    #: Somebody was asked to change it; until there is an answer, nobody knows whether it comes.
+    asked: bool = False
     before: Proof | None = None
     answer: Answer | None = None
     after: Proof | None = None
+
+    @property
+    def said(self) -> Answer | None:
+        return self.answer or (Answer("unknown", NO_ANSWER) if self.asked else None)
 
 
 class _LedgerLists:
@@ -157,7 +163,8 @@ class _Work:
             except Fault as fault:
                 self.worked.stop = fault.message
                 for case in cases:
-                    case.answer = case.answer or Answer("failed", "not_sent", f"Nothing was sent to it: {fault.message}")
+                    if case.asked and case.answer is None:
+                        case.answer = Answer("failed", "not_sent", f"Nothing was sent to it: {fault.message}")
             except LedgerError as error:
                 self.worked.stop = error.message
             except Exception as problem:  # What nobody foresaw must not keep the ledger from hearing what is known by now.
@@ -287,6 +294,8 @@ class _Work:
             self._prove(cases)
 
     def _ask_for(self, cases: Sequence[_Case], *, again: bool) -> None:
+        for case in cases:
+            case.asked = True
         if cases:
             answers = self.around.product.ask(self.kind, [case.taken for case in cases], self.field, again=again)
             for case, answer in zip(cases, answers, strict=True):
@@ -295,16 +304,19 @@ class _Work:
     def _collect(self, cases: Sequence[_Case]) -> None:
         """The vendor makes the passwords; they are in the ledger before anybody is told of a change."""
         again = not self.batch.stages
+        for case in cases:
+            case.asked = True
         answers, passwords = self.around.product.collect(self.kind, [case.taken for case in cases], self.field, again=again)
         for case, answer in zip(cases, answers, strict=True):
             case.answer = answer
         fetched = {case.taken.name: password for case, password in zip(cases, passwords, strict=True) if password}
         self.around.redactor.add(*fetched.values())
-        if fetched:
-            self._insist(lambda: self.ledger.collect(self.run_, fetched))
+        # Before the ledger is told: if it is lost by now, they are in no other place.
         for case in cases:
             if case.taken.name in fetched:
                 case.taken = replace(case.taken, staged=fetched[case.taken.name])
+        if fetched:
+            self._insist(lambda: self.ledger.collect(self.run_, fetched))
         # A list of an earlier run does not tell whether its passwords are in force. Setting them once more settles it.
         unconfirmed = [case for case in cases if case.taken.staged and case.answer and case.answer.reason == "unconfirmed"]
         self._ask_for(unconfirmed, again=True)
@@ -353,7 +365,7 @@ class _Work:
 
     def _settle(self, cases: Sequence[_Case]) -> None:
         asked = "itself" if self.kind.proves_itself else "vendor"
-        outcomes = {case.taken.name: outcome_of(asked, case.answer, case.before, case.after) for case in cases}
+        outcomes = {case.taken.name: outcome_of(asked, case.said, case.before, case.after) for case in cases}
         settlements = [
             Settlement(
                 name=case.taken.name,
@@ -433,7 +445,7 @@ def _slot(case: _Case, password: str) -> dict[str, t.Any] | None:
 
 def _reason(case: _Case) -> str:
     """The last reason that was given."""
-    given = [part.reason for part in (case.before, case.answer, case.after) if part is not None and part.reason]
+    given = [part.reason for part in (case.before, case.said, case.after) if part is not None and part.reason]
     return given[-1] if given else ""
 
 
