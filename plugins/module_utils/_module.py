@@ -2,24 +2,34 @@
 # GNU General Public License v3.0 or later (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Running a module: its failure, and the way out, which everything a module says takes."""
+"""Running a module: what its work is given, its failure, and the way out, which everything a module says takes."""
 
 from __future__ import annotations
 
 import traceback
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, NoReturn
 from urllib.parse import unquote, urlsplit
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.keyturn.devices.plugins.module_utils._outcomes import CLOSED
 from ansible_collections.keyturn.devices.plugins.module_utils._redact import Redactor
-
-# Ansible's own masking takes (strings x secrets) steps; past this many secrets it would cost more than the work it follows.
-_FEW = 1000
+from ansible_collections.keyturn.devices.plugins.module_utils._spec import Spec
 
 # An invocation is there for a person to read.
 _MOST_SHOWN = 20
+
+
+@dataclass(frozen=True)
+class Context:
+    """What the work of a module may use besides its options. C(warn) takes a text, which goes through the gate."""
+
+    check_mode: bool
+    diff: bool
+    redactor: Redactor
+    warn: Callable[[str], None]
 
 
 class ModuleFailure(Exception):
@@ -83,18 +93,14 @@ def secret_parameters(argument_spec: Mapping[str, Any], parameters: Mapping[str,
             yield from _password_in_url(value)
 
 
-def run_module(module: AnsibleModule, work: Callable[[AnsibleModule, Redactor], dict[str, Any]]) -> NoReturn:
-    """Do the work of a module and leave through the gate, whatever happens.
+def carry_out(work: Callable[[], dict[str, Any]], redactor: Redactor) -> tuple[dict[str, Any], bool]:
+    """What the work returns, or why it failed, as it may leave; and whether it failed.
 
-    C(work) returns the result. A ModuleFailure it raises becomes a failed result; any other exception one with a redacted message and
-    a redacted traceback as text. Ansible is never given an exception object, nor called while one is being handled: since
-    ansible-core 2.19 it would print the exception as it is.
+    A ModuleFailure becomes a failed result; any other exception one with a redacted message and a redacted traceback as text. Ansible is
+    never given an exception object, nor called while one is being handled: since ansible-core 2.19 it would print the exception as it is.
     """
-    redactor = Redactor(secret_parameters(module.argument_spec, module.params))
-    failure: dict[str, Any] | None = None
-    result: dict[str, Any] = {}
     try:
-        result = work(module, redactor)
+        return redactor.result(work(), CLOSED), False
     except ModuleFailure as problem:
         failure = {"msg": problem.msg, **problem.result}
     except Exception as problem:  # The gate of last resort: nothing may leave any other way.
@@ -102,18 +108,23 @@ def run_module(module: AnsibleModule, work: Callable[[AnsibleModule, Redactor], 
             "msg": f"Unexpected {type(problem).__name__}: {problem}",
             "exception": "".join(traceback.format_exception(problem)),
         }
-    # The names of the return values are ours; a secret that happens to be one of them must not take it away.
-    leaving = {name: redactor.data(value) for name, value in (result if failure is None else failure).items()}
+    return redactor.result(failure, CLOSED), True
+
+
+def run_module(spec: Spec, work: Callable[[Mapping[str, Any], Context], dict[str, Any]]) -> NoReturn:
+    """Do the work of a module and leave through the gate, whatever happens. C(work): its options and the context in, its result out."""
+    module = QuietModule(argument_spec=dict(spec.arguments), **spec.rules, supports_check_mode=True)
+    redactor = Redactor(secret_parameters(module.argument_spec, module.params))
+    # Ansible's own masking knows one form of a secret, takes (strings x secrets) steps, and masks the module's own words and numbers as
+    # well, so that nobody could tell what became of a device whose password is one of them. What leaves here is masked already.
+    module.no_log_values.clear()
+    context = Context(module.check_mode, module._diff, redactor, lambda text: module.warn(redactor.data(text)))
+    leaving, failed = carry_out(lambda: work(module.params, context), redactor)
     leaving.setdefault("invocation", {"module_args": redactor.data(_shortened(module.params))})
-    if len(redactor.forms) <= _FEW:
-        module.no_log_values.update(redactor.forms)
-    else:
-        # All that Ansible would mask is masked already, and its way of doing it would take (strings x secrets) steps.
-        module.no_log_values.clear()
-    if failure is None:
-        module.exit_json(**leaving)
-    module.fail_json(**leaving)
-    raise AssertionError("fail_json returned")
+    if failed:
+        module.fail_json(**leaving)
+    module.exit_json(**leaving)
+    raise AssertionError("exit_json returned")
 
 
 def _shortened(parameters: Mapping[str, Any]) -> dict[str, Any]:
@@ -122,8 +133,3 @@ def _shortened(parameters: Mapping[str, Any]) -> dict[str, Any]:
         name: f"({len(value)} elements)" if isinstance(value, list) and len(value) > _MOST_SHOWN else value
         for name, value in parameters.items()
     }
-
-
-def warn(module: AnsibleModule, redactor: Redactor, text: str) -> None:
-    """C(module.warn) through the gate."""
-    module.warn(redactor.text(text))

@@ -22,9 +22,11 @@ REASONS: Mapping[str, bool] = {
     "conflict": True,
     "error": True,
     "interrupted": True,
+    "library": False,
     "list_gone": False,
     "list_incomplete": True,
     "list_missing": True,
+    "list_unreadable": False,
     "locked_out": True,
     "new_password_refused": True,
     "no_api": False,
@@ -44,6 +46,17 @@ REASONS: Mapping[str, bool] = {
     "warning": True,
     "would_change": False,
     "wrong_device": False,
+}
+
+
+#: Which password a login proved to be in force, as devices are told about them (new, current) and as a ledger holds them.
+LIVE = ("new", "current", "staged", "previous", "neither")
+
+#: Field of a result -> the words it is one of. No secret is, whatever it reads like: they are never masked.
+CLOSED: Mapping[str, frozenset[str]] = {
+    "status": frozenset(CHANGE_STATUSES + LOGIN_STATUSES),
+    "reason": frozenset(["", *REASONS]),
+    "live": frozenset(LIVE),
 }
 
 

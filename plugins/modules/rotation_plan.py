@@ -10,108 +10,86 @@ module: rotation_plan
 short_description: Decide which devices are due for a new password, and why
 version_added: 0.1.0
 description:
-  - The first step of a rotation. Reads what the inventory says of each device, what the ledger knows of it and, where a device is
-    reached through Teltonika RMS, what RMS knows of it, and decides who gets a new password, from which source and in which batch.
-  - Everything that can be wrong with the input (inventory variables, policies, CSV files, passwords that a source gives) is found
-    here, all of it at once, before any device is touched.
-  - It runs on the controller, once for all hosts of the play, and changes nothing. It is the step on which the role
-    C(keyturn.devices.router_rotation) builds; on its own it answers who would be rotated tonight.
-  - "The result holds the passwords that sources of kind V(csv) and V(value) give: use C(no_log: true) on the task."
+  - The first step of a rotation. Reads the variables of each device with Ansible's full precedence, what the ledger knows of it and, where
+    it is reached through Teltonika RMS, what RMS knows of it, and decides who gets a new password, from which source and in which batch.
+  - What can be wrong with the input (variables, policies, CSV files, passwords that a source gives, addresses, fingerprints) is found here,
+    all of it at once, before any device is touched.
+  - It works on the controller, once for all hosts that have joined (M(keyturn.devices.rotation_host)), and changes nothing on any device.
+    In the ledger it notes which devices are offline, and follows a serial number whose inventory name has changed.
+  - The role C(keyturn.devices.router_rotation) is built on it. The settings of the role are read as variables of each host.
+  - No part of the result is a secret; a batch holds its passwords sealed with the key of the ledger.
 author:
   - Keyturn developers (@keyturn)
 extends_documentation_fragment:
   - keyturn.devices.ledger
-  - keyturn.devices.rms
-  - keyturn.devices.http_client
   - keyturn.devices.attributes
   - keyturn.devices.attributes.action_group_ledger
 attributes:
   check_mode:
     support: full
-    details: Changes nothing in any mode.
+    details: Notes nothing in the ledger, and fails where the ledger could not be written.
   diff_mode:
     support: none
-    details: Nothing is changed, so there is nothing to compare.
+    details: It decides; what will be changed is in the plan.
   idempotent:
     support: full
 options:
-  hosts:
-    description:
-      - Inventory names of the devices to look at.
-      - By default all hosts of the play that have not failed.
-    type: list
-    elements: str
-  force:
-    description: Also take devices that are not due.
-    type: bool
-    default: false
-  via:
-    description: How a device is reached whose inventory does not set C(device_via).
+  product:
+    description: The kind of device.
     type: str
-    choices: [rms, device, rms_then_verify]
-    default: rms
-  source:
-    description: Where the password of a device comes from whose inventory does not set C(device_password_source).
-    type: dict
-    default: {kind: generate}
-  policy:
-    description: The policy of a device whose inventory does not set C(device_password_policy).
-    type: dict
-    default: {length: 20, special: true, max_age_days: 90}
-  batch_size:
-    description: How many devices are staged, changed and committed together.
-    type: int
-    default: 2500
-  first_batch_size:
-    description: How many devices are in the first batch, so that what is wrong with all of them shows on a few.
-    type: int
-    default: 50
-  generated_folder:
-    description: Where the one-time lists of RMS are written for devices whose source is of kind V(rms).
-    type: path
-    default: .
-  run_id:
-    description: Identifies the run in the ledger. Made anew when not given.
-    type: str
-  again:
-    description: >-
-      Plan for the second time in a run. Of the unsettled devices only those are returned whose password came to light in this run.
+    choices: [routers]
+    default: routers
+  whole_play:
+    description: Plan for all hosts of the play (of the current batch of C(serial)), whether they have joined or not.
     type: bool
     default: false
   open_only:
-    description: Of the due devices only those that an earlier run left open and that can be settled by a new password alone.
+    description: >-
+      Only settle what earlier runs left open. No source is read, and only what cannot be settled in any other way gets a new password.
     type: bool
     default: false
+  summary_file:
+    description: Where a plan that fails says so, as JSON, for whoever reads the summary of a run.
+    type: path
+seealso:
+  - module: keyturn.devices.rotation_batch
+  - module: keyturn.devices.rotation_summary
 """
 
 EXAMPLES = r"""
-- name: Who would be rotated tonight, and why?
-  hosts: routers
-  gather_facts: false
-  tasks:
-    - name: Plan
-      keyturn.devices.rotation_plan:
-      register: plan
-      no_log: true
+- name: See who would be rotated tonight
+  keyturn.devices.rotation_plan:
+    whole_play: true
+  run_once: true
+  check_mode: true
+  register: plan
 
-    - name: Show
-      ansible.builtin.debug:
-        msg: "{{ plan.due }}"
-      run_once: true
+- name: Show who is due and why
+  ansible.builtin.debug:
+    msg: "{{ plan.announcement }}"
+  run_once: true
 """
 
 RETURN = r"""
 run_id:
-  description: Identifies the run in the ledger.
+  description: The id of this run; events of the ledger carry it.
   type: str
   returned: success
-  sample: 0d9f4c6be2a44f10b8a6a2b1c3d4e5f6
-run_holder:
-  description: Which process holds the leases of this run.
+product:
+  description: The kind of device.
   type: str
+  returned: success
+ledger:
+  description: Which ledger is used, without any secret.
+  type: str
+  returned: success
+  sample: the ledger file /srv/keyturn/keyturn-ledger.db
+devices:
+  description: How many devices were looked at.
+  type: int
   returned: success
 due:
-  description: The devices that are to get a new password.
+  description: Who is due, in order. Devices that failed before are at the end.
   type: list
   elements: dict
   returned: success
@@ -121,61 +99,54 @@ due:
       type: str
     reasons:
       description: >-
-        Why it is due, one or more of V(forced), V(no_password), V(never_verified), V(too_old), V(breaks_policy), V(source_differs),
-        V(serial_changed), V(unsettled_refused), V(unsettled_without_password).
+        Why, one or more of V(forced), V(no_password), V(never_verified), V(too_old), V(breaks_policy), V(source_differs),
+        V(unsettled_refused), V(unsettled_without_password).
       type: list
       elements: str
     details:
-      description: The same in words.
+      description: The same for people.
       type: list
       elements: str
     source:
       description: Kind of the source.
       type: str
 unsettled:
-  description: Inventory names of devices whose last rotation ended without a proven outcome. They are reconciled before anything else.
+  description: Names of devices whose last rotation ended without a proven outcome. They are settled before anything else.
   type: list
   elements: str
   returned: success
-orphaned:
-  description: Inventory names of devices of which no password is known to work. A person has to look at them.
+refused:
+  description: Devices that no batch holds although something is due, or wrong.
   type: list
-  elements: str
+  elements: dict
   returned: success
-offline:
-  description: Inventory names of devices that need something and that RMS lists as offline. They are not asked.
-  type: list
-  elements: str
-  returned: success
-without_password:
-  description: Inventory names of devices that are asked themselves and whose present password the ledger does not know.
-  type: list
-  elements: str
-  returned: success
-fenced_seconds:
-  description: >-
-    How long, in seconds, a request of a run that was killed may still reach one of the due devices. Until then the ledger stages
-    no new password for it.
-  type: int
-  returned: success
-missing:
-  description: Inventory names of devices that RMS does not know.
-  type: list
-  elements: str
-  returned: success
+  contains:
+    name:
+      description: Inventory name.
+      type: str
+    result:
+      description: One of V(bad_input), V(refused) (RMS does not know it or lists it twice), V(orphaned), V(offline), V(without_password).
+      type: str
+    reason:
+      description: Why, as the modules name it.
+      type: str
+    message:
+      description: The same for people.
+      type: str
 not_due:
   description: How many devices need nothing.
   type: int
   returned: success
 batches:
-  description: The due devices, cut into batches. Holds secrets.
+  description: >-
+    The batches in their order, each with C(number), C(kind), C(site), C(names), and sealed for M(keyturn.devices.rotation_batch).
   type: list
   elements: dict
   returned: success
-unsettled_batches:
-  description: The unsettled devices, cut into batches.
+announcement:
+  description: Who is due and why, a line each.
   type: list
-  elements: dict
+  elements: str
   returned: success
 requests:
   description: HTTP requests sent to RMS.
@@ -185,5 +156,9 @@ problems:
   description: What is wrong with the input, each naming where it stands and why.
   type: list
   elements: str
+  returned: failure
+reason:
+  description: A word for what failed, such as V(bad_input), V(absent), V(unauthorized).
+  type: str
   returned: failure
 """

@@ -9,7 +9,7 @@ from __future__ import annotations
 import traceback
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from ansible.errors import AnsibleConnectionFailure, AnsibleError
@@ -35,6 +35,9 @@ class Context:
     redactor: Redactor
     warn: Callable[[str], None]
     variables: Mapping[str, Any]
+    #: Parts of the result that leave as they are: names and words that other tasks match by, in which a password such as 0000 may stand.
+    #: Who puts something here vouches that no secret of another's making is in it.
+    unmasked: dict[str, Any] = field(default_factory=dict)
 
 
 class ControllerAction(ActionBase):
@@ -61,10 +64,11 @@ class ControllerAction(ActionBase):
         redactor = Redactor()
         warnings: list[str] = []
         options: dict[str, Any] = {}
+        unmasked: dict[str, Any] = {}
         try:
             with reported():
                 options = self._options(task_vars or {}, redactor)
-                context = Context(bool(self._task.check_mode), bool(self._task.diff), redactor, warnings.append, task_vars or {})
+                context = Context(bool(self._task.check_mode), bool(self._task.diff), redactor, warnings.append, task_vars or {}, unmasked)
                 leaving = self.work(options, context)
         except ModuleFailure as problem:
             leaving = {"failed": True, "msg": problem.msg, **problem.result}
@@ -84,6 +88,7 @@ class ControllerAction(ActionBase):
             leaving["warnings"] = [*leaving.get("warnings", ()), *warnings]
         # The names of the return values are ours; a secret that happens to be one of them must not take it away.
         result.update({name: redactor.data(value) for name, value in leaving.items()})
+        result.update(unmasked)
         return result
 
     def open_ledger(

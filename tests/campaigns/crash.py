@@ -36,7 +36,7 @@ SOURCES = ("generate", "value", "csv", "generate", "rms", "rms")
 KILLS_PER_RECONCILE = 5
 SETTINGS = (
     "-e",
-    "force=true",
+    "router_rotation_force=true",
     "-e",
     "router_rotation_deadline=3",
     "-e",

@@ -45,7 +45,7 @@ FAULTS: tuple[list[dict[str, Any]], ...] = (
 SETTINGS = ("-e", "router_rotation_failure_limit_percent=100")
 #: A router that stays away is given up soon, so that rounds are short.
 SHORT = ("-e", "router_rotation_deadline=5")
-FORCE = ("-e", "force=true")
+FORCE = ("-e", "router_rotation_force=true")
 
 
 @dataclass

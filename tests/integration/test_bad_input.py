@@ -132,7 +132,7 @@ def refused(place: Site, *arguments: str) -> str:
     assert done.returncode not in (0, 1), done.stdout
     assert "canary-9f31" not in done.stdout.lower()
     assert place.changing_requests() == []
-    assert not (place.folder / "ledger.db").exists()
+    assert place.records() == {}
     return done.stdout
 
 

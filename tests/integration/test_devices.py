@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 from campaigns import crash_devices
+from support.signals import as_at_a_terminal
 
 from integration.canaries import CommandLines, found_below, found_in
 from integration.cores import Core
@@ -24,7 +25,7 @@ from integration.device_sites import DeviceSite, device_site
 from integration.sites import PASSPHRASE
 
 ALL = ("-e", "router_rotation_failure_limit_percent=100")
-FORCE = ("-e", "force=true")
+FORCE = ("-e", "router_rotation_force=true")
 CHANGE = {"method": "PUT", "path": "/api/users/config/*"}
 LOG_IN = {"method": "POST", "path": "/api/login"}
 #: The change is asked for and its answer lost, and then the router is away.
@@ -186,7 +187,8 @@ def test_a_run_killed_at_the_change_is_settled_by_the_next_one(newest_core: Core
 def test_a_run_that_is_cancelled_leaves_no_session_open(edge_core: Core, tmp_path: Path) -> None:
     with device_site(tmp_path, edge_core) as place:
         place.routers.set(faults=[{"kind": "slow", "seconds": 2, "when": "after_change", **CHANGE}])
-        run = started(place)
+        with as_at_a_terminal():
+            run = started(place)
         os.killpg(run.pid, signal.SIGINT)
         run.wait(60)
         # From ansible-core 2.19 on the module is in a session of its own, and sees by itself that the run is gone.

@@ -167,7 +167,7 @@ def test_a_router_that_cannot_be_settled_ends_orphaned_with_all_its_passwords_un
         assert (record["orphaned"], record["current"]["password"]) == (True, before)
         assert record["staged"]["password"]
         place.rms.clear_log()
-        assert place.run("rotate_routers", "-e", "force=true").returncode == 2
+        assert place.run("rotate_routers", "-e", "router_rotation_force=true").returncode == 2
         assert place.changing_requests() == []
 
         place.import_real_passwords()

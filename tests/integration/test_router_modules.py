@@ -35,17 +35,18 @@ syslog.openlog = lambda *arguments, **more: None
 
 from ansible.module_utils import basic
 basic.has_journal = False
-from ansible_collections.keyturn.devices.plugins.module_utils._module import ModuleFailure, QuietModule, run_module, warn
+from ansible_collections.keyturn.devices.plugins.module_utils._module import ModuleFailure, run_module
+from ansible_collections.keyturn.devices.plugins.module_utils._spec import Spec
 
 
-def work(module, redactor):
+def work(options, context):
     made = {made!r}
-    redactor.add(made)
-    secrets = [module.params["secret"], module.params["devices"][0]["password"], made]
+    context.redactor.add(made)
+    secrets = [options["secret"], options["devices"][0]["password"], made]
     told = "; ".join(secrets + [quote(each) for each in secrets] + [base64.b64encode(each.encode()).decode() for each in secrets]
                      + [json.dumps(each) for each in secrets] + [repr(each) for each in secrets])
-    warn(module, redactor, "careful: " + told)
-    way = module.params["way"]
+    context.warn("careful: " + told)
+    way = options["way"]
     in_the_log = any(each in line or repr(each)[1:-1] in line for each in secrets for line in written)
     if way == "ends well":
         return {{"changed": False, "told": told, "nested": [{{told: told}}], "in_the_log": in_the_log, "log_lines": len(written)}}
@@ -62,12 +63,11 @@ def work(module, redactor):
 
 
 def main():
-    module = QuietModule(argument_spec={{
+    run_module(Spec({{
         "way": {{"type": "str"}},
         "secret": {{"type": "str", "no_log": True}},
         "devices": {{"type": "list", "elements": "dict", "options": {{"password": {{"type": "str", "no_log": True}}}}}},
-    }}, supports_check_mode=True)
-    run_module(module, work)
+    }}), work)
 
 
 main()

@@ -15,6 +15,7 @@ import subprocess
 import tempfile
 import uuid
 from pathlib import Path
+from typing import Any
 
 import psycopg
 
@@ -27,13 +28,13 @@ class PostgresqlServer:
     def __init__(self, durable: bool = False) -> None:
         self.password = secrets.token_urlsafe(16)
         self._folder = Path(tempfile.mkdtemp(prefix="keyturn-postgresql-", dir="/tmp"))  # a socket's path may not be long
-        self._become: list[str] = []
+        self._become: dict[str, Any] = {}  # what subprocess takes to be another user
         self.port = _free_port()
         try:
             if os.geteuid() == 0:  # The server refuses to run as root.
                 owner = _unprivileged_user()
                 os.chown(self._folder, owner.pw_uid, owner.pw_gid)
-                self._become = ["runuser", "-u", owner.pw_name, "--"]
+                self._become = {"user": owner.pw_uid, "group": owner.pw_gid, "extra_groups": []}
             self._make()
             self._control("start", "-l", str(self._folder / "log"), "-o", self._settings(durable))
         except BaseException:
@@ -84,10 +85,12 @@ class PostgresqlServer:
         self._run("pg_ctl", "-D", str(self._folder / "data"), "-w", "-s", *arguments)
 
     def _run(self, program: str, *arguments: str) -> None:
-        command = [*self._become, str(_programs() / program), *arguments]
+        command = [str(_programs() / program), *arguments]
         # Not a pipe: the server would keep it open for as long as it runs.
         with tempfile.TemporaryFile() as output:
-            result = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, cwd="/", check=False)
+            result = subprocess.run(
+                command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, cwd="/", check=False, **self._become
+            )
             if result.returncode:
                 output.seek(0)
                 raise RuntimeError(f"{program} failed: {output.read().decode(errors='replace')}")

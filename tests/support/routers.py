@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.keyturn.devices.plugins.module_utils._module import ModuleFailure
+from ansible_collections.keyturn.devices.plugins.module_utils._module import Context, ModuleFailure
+from ansible_collections.keyturn.devices.plugins.module_utils._redact import Redactor
 from ansible_collections.keyturn.devices.plugins.module_utils._rutos.job import prove_on_routers, set_on_routers
 from simulators.rutos import RutosSimulator, SimulatedRouter
 
@@ -55,8 +56,11 @@ def device(router: SimulatedRouter, **values: Any) -> dict[str, Any]:
     return {"serial": router.serial, "host": router.url, "fingerprint": router.fingerprint, **values}
 
 
-def set_passwords(devices: Sequence[Mapping[str, Any]], check_mode: bool = False, **settings: Any) -> Result:
-    return set_on_routers(options(devices, **settings), check_mode)
+def set_passwords(
+    devices: Sequence[Mapping[str, Any]], check_mode: bool = False, may_change: Callable[[], bool] = lambda: True, **settings: Any
+) -> Result:
+    context = Context(check_mode, False, Redactor(), lambda text: None)
+    return set_on_routers(options(devices, **settings), context, may_change)
 
 
 def set_password(router: SimulatedRouter, password: str = NEW, current: str | None = None, **settings: Any) -> Result:

@@ -14,8 +14,10 @@ from pathlib import Path
 CHECKOUT = Path(__file__).resolve().parents[2]
 CACHE = CHECKOUT / ".cache"
 LOGS = CACHE / "logs"
-COLLECTIONS = CACHE / "collections"  # what ANSIBLE_COLLECTIONS_PATH names: the checkout itself, under the path Ansible wants
 NAMESPACE, NAME = "keyturn", "devices"
+_IN_PLACE = CHECKOUT.parts[-3:] == ("ansible_collections", NAMESPACE, NAME)
+# What ANSIBLE_COLLECTIONS_PATH names: the checkout itself, under the path Ansible wants. One that lies there already needs no link.
+COLLECTIONS = CHECKOUT.parents[2] if _IN_PLACE else CACHE / "collections"
 
 
 class Trouble(Exception):
@@ -24,6 +26,9 @@ class Trouble(Exception):
 
 def link_collection() -> None:
     """Give Python and Ansible the path ansible_collections/keyturn/devices, as a link to this checkout, wherever that is moved."""
+    CACHE.mkdir(exist_ok=True)
+    if _IN_PLACE:
+        return
     link = COLLECTIONS / "ansible_collections" / NAMESPACE / NAME
     link.parent.mkdir(parents=True, exist_ok=True)
     target = os.path.relpath(CHECKOUT, link.parent)
@@ -38,9 +43,10 @@ def link_collection() -> None:
 def environment(changes: Mapping[str, str] | None = None, bin_folder: Path | None = None, users_own: bool = False) -> dict[str, str]:
     """This process's environment for a child, without a virtual environment of the caller's.
 
+    Bytecode is kept: hundreds of simulators and playbooks are started, and each would compile all it imports.
     Ansible's settings are left out too, so that a check does not depend on whose machine it runs on; `users_own` keeps them.
     """
-    left_out = ("VIRTUAL_ENV", "PYTHONHOME", "PYTHONPATH", "MAKEFLAGS", "MAKELEVEL", "MFLAGS")
+    left_out = ("VIRTUAL_ENV", "PYTHONHOME", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "MAKEFLAGS", "MAKELEVEL", "MFLAGS")
     kept = {name: value for name, value in os.environ.items() if name not in left_out}
     if not users_own:
         kept = {name: value for name, value in kept.items() if not name.startswith("ANSIBLE_")}

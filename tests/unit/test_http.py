@@ -5,14 +5,16 @@
 from __future__ import annotations
 
 import datetime
+import gzip
 import ipaddress
 import socket
 import ssl
 import struct
 import threading
 import time
+import tracemalloc
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -23,6 +25,7 @@ from cryptography.x509.oid import NameOID
 from pytest_httpserver import HTTPServer
 from werkzeug import Response
 
+from ansible_collections.keyturn.devices.plugins.module_utils import _http
 from ansible_collections.keyturn.devices.plugins.module_utils._http import BearerToken, HttpClient, HttpFault
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/csv\r\n"
@@ -45,7 +48,8 @@ def scripted(*answers: bytes | None, reset: bool = False) -> Iterator[tuple[str,
             if answer is None:
                 held.append(connection)
                 continue
-            connection.sendall(answer)
+            with suppress(OSError):  # Whoever was told enough hangs up.
+                connection.sendall(answer)
             if reset:
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             connection.close()
@@ -58,6 +62,40 @@ def scripted(*answers: bytes | None, reset: bool = False) -> Iterator[tuple[str,
         listener.close()
         for connection in held:
             connection.close()
+
+
+@contextmanager
+def trickling(answer: bytes, every: float = 0.05) -> Iterator[str]:
+    """A server that gives one byte of the answer at a time, and then nothing."""
+    ended = threading.Event()
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve(connection: socket.socket) -> None:
+        with connection:
+            connection.recv(65536)
+            try:
+                for byte in answer:
+                    if ended.wait(every):
+                        return
+                    connection.sendall(bytes([byte]))
+                ended.wait(30)
+            except OSError:
+                pass
+
+    def accept() -> None:
+        while True:
+            try:
+                connection, _address = listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=serve, args=(connection,), daemon=True).start()
+
+    threading.Thread(target=accept, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        ended.set()
+        listener.close()
 
 
 @contextmanager
@@ -351,3 +389,256 @@ def test_a_reply_shows_neither_body_nor_headers(httpserver: HTTPServer) -> None:
     assert "Secret" not in str(caught.value)
     assert caught.value.__cause__ is None
     assert caught.value.__suppress_context__
+
+
+SLOW_HEAD = HEAD + b"X-Padding: " + b"x" * 2000 + b"\r\n"
+SLOW_BODY = HEAD + b"Content-Length: 2000\r\n\r\n"
+
+
+class TestOneByteAtATime:
+    """A server whose every byte is in time, and whose reply never is."""
+
+    @pytest.mark.parametrize("limit", ["time-out", "deadline"])
+    def test_the_head_of_a_reply_has_one_limit_for_all_of_it(self, limit: str) -> None:
+        client = HttpClient(timeout=1) if limit == "time-out" else HttpClient(timeout=30, deadline=time.monotonic() + 1)
+        started = time.monotonic()
+        with trickling(SLOW_HEAD) as url:
+            fault = fault_of(lambda: client.change("POST", url, json={}))
+        assert (fault.sent, fault.reason) == (True, "timeout")
+        assert 0.9 < time.monotonic() - started < 3
+
+    @pytest.mark.parametrize("limit", ["time-out", "deadline"])
+    def test_the_body_of_a_reply_has_one_limit_for_all_of_it(self, limit: str) -> None:
+        client = HttpClient(timeout=0.5) if limit == "time-out" else HttpClient(timeout=30, deadline=time.monotonic() + 1)
+        started = time.monotonic()
+        with trickling(SLOW_BODY + b"x" * 2000, every=0.003) as url:
+            fault = fault_of(lambda: client.read(url))
+        assert (fault.sent, fault.reason) == (True, "timeout")
+        assert 0.9 < time.monotonic() - started < 3
+
+    def test_a_listing_that_trickles_ends_at_the_deadline_however_often_it_is_asked_for(self) -> None:
+        client = HttpClient(timeout=0.3, deadline=time.monotonic() + 1)
+        started = time.monotonic()
+        with trickling(SLOW_HEAD) as url:
+            fault = fault_of(lambda: client.read(url))
+        assert fault.reason == "timeout"
+        assert time.monotonic() - started < 3
+
+    def test_what_arrived_of_a_download_is_kept(self) -> None:
+        kept: list[bytes] = []
+        client = HttpClient(timeout=30, deadline=time.monotonic() + 1.5)
+        with trickling(SLOW_BODY + b"x" * 2000, every=0.005) as url:
+            fault_of(lambda: client.download(url, "application/csv", kept.append))
+        assert 0 < len(b"".join(kept)) < 2000
+
+    def test_a_server_that_is_slow_to_take_the_request_has_one_limit_too(self) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            ended = threading.Event()
+
+            def serve() -> None:
+                connection, _address = listener.accept()
+                with connection:
+                    while not ended.wait(0.05):
+                        connection.recv(1)
+
+            threading.Thread(target=serve, daemon=True).start()
+            started = time.monotonic()
+            url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+            fault = fault_of(lambda: HttpClient(timeout=1).change("POST", url, json="x" * 20_000_000))
+            ended.set()
+        assert (fault.sent, fault.reason) == (True, "timeout")
+        assert time.monotonic() - started < 3
+
+    def test_a_tls_handshake_that_trickles_sends_nothing(self) -> None:
+        started = time.monotonic()
+        with trickling(b"\x16\x03\x03\x40\x00" + bytes(2000)) as url:
+            fault = fault_of(lambda: HttpClient(timeout=1).change("POST", url.replace("http:", "https:"), json={}))
+        assert (fault.sent, fault.reason) == (False, "timeout")
+        assert time.monotonic() - started < 3
+
+
+def test_the_addresses_of_a_host_share_the_time_for_connecting(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as listener:
+        port = listener.getsockname()[1]
+        fillers = []
+        for _number in range(4):
+            filler = socket.socket()
+            filler.setblocking(False)
+            filler.connect_ex(listener.getsockname())
+            fillers.append(filler)
+        real = socket.getaddrinfo
+
+        def several(host: str, *args: object, **kwargs: object) -> object:
+            if host != "several.test":
+                return real(host, *args, **kwargs)  # type: ignore[arg-type]
+            # 0.0.0.0 is this host as well; each of them is dead.
+            return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in ("127.0.0.1", "0.0.0.0", "127.0.0.1")]
+
+        monkeypatch.setattr(socket, "getaddrinfo", several)
+        started = time.monotonic()
+        fault = fault_of(lambda: HttpClient(timeout=1).change("POST", f"http://several.test:{port}/", json={}))
+        for filler in fillers:
+            filler.close()
+    assert (fault.sent, fault.reason) == (False, "timeout")
+    assert time.monotonic() - started < 1.8
+
+
+def test_the_second_address_of_a_host_is_tried_and_its_name_kept(httpserver: HTTPServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    httpserver.expect_request("/x").respond_with_json({})
+    real = socket.getaddrinfo
+
+    def several(host: str, *args: object, **kwargs: object) -> object:
+        if host != "several.test":
+            return real(host, *args, **kwargs)  # type: ignore[arg-type]
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, httpserver.port)) for address in ("127.99.0.1", httpserver.host)]
+
+    monkeypatch.setattr(socket, "getaddrinfo", several)
+    assert HttpClient(timeout=5).read(f"http://several.test:{httpserver.port}/x").status == 200
+    assert httpserver.log[0][0].headers["Host"] == f"several.test:{httpserver.port}"
+
+
+class TestLength:
+    @pytest.mark.parametrize("coding", ["identity", "gzip"])
+    def test_a_body_of_64_megabytes_is_given_up_early(self, coding: str) -> None:
+        body = bytes(64 * 1024 * 1024)
+        body = gzip.compress(body) if coding == "gzip" else body
+        head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\nContent-Encoding: {coding}\r\n\r\n".encode()
+        client = HttpClient(timeout=20)
+        with scripted(HEAD + b"Content-Length: 2\r\n\r\n{}", head + body) as (url, _asked):
+            client.read(url)  # What the libraries load with their first request is not meant here.
+            tracemalloc.start()
+            try:
+                fault = fault_of(lambda: client.change("POST", url, json={}))
+                peak = tracemalloc.get_traced_memory()[1]
+            finally:
+                tracemalloc.stop()
+        assert (fault.reason, fault.sent) == ("protocol", True)
+        assert "longer than 1048576 bytes" in fault.message
+        assert peak < 4 * 1024 * 1024
+
+    def test_each_client_has_its_own_limit(self, httpserver: HTTPServer) -> None:
+        httpserver.expect_request("/x").respond_with_data(b"x" * 1001)
+        assert len(HttpClient(timeout=5, most_bytes=1001).read(httpserver.url_for("/x")).body) == 1001
+        assert fault_of(lambda: HttpClient(timeout=5, most_bytes=1000).read(httpserver.url_for("/x"))).reason == "protocol"
+        assert fault_of(lambda: HttpClient(timeout=5, most_bytes=1000).download(httpserver.url_for("/x"), "text/csv", len)).sent
+
+    def test_a_compressed_reply_is_unpacked(self, httpserver: HTTPServer) -> None:
+        httpserver.expect_request("/x").respond_with_data(gzip.compress(b'{"a": 1}'), headers={"Content-Encoding": "gzip"})
+        assert HttpClient(timeout=5).read(httpserver.url_for("/x")).json() == {"a": 1}
+
+    @pytest.mark.parametrize(
+        ("coding", "body", "reason"),
+        [("br", b"x", "protocol"), ("gzip", b"no gzip", "protocol"), ("gzip", gzip.compress(b"cut off", mtime=0)[:-9], "interrupted")],
+    )
+    def test_a_reply_that_cannot_be_unpacked_is_a_fault(self, httpserver: HTTPServer, coding: str, body: bytes, reason: str) -> None:
+        httpserver.expect_request("/x").respond_with_data(body, headers={"Content-Encoding": coding})
+        assert fault_of(lambda: HttpClient(timeout=5).read(httpserver.url_for("/x"))).reason == reason
+
+
+class TestWhetherTheRunGoesOn:
+    def test_nothing_is_sent_when_it_has_ended(self, httpserver: HTTPServer) -> None:
+        client = HttpClient(timeout=5, may_change=lambda: False)
+        fault = fault_of(lambda: client.change("POST", httpserver.url_for("/x"), json={}))
+        assert (fault.reason, fault.sent, client.sent_late) == ("not_sent", False, False)
+        assert httpserver.log == []
+
+    def test_it_is_asked_when_the_connection_stands(self, httpserver: HTTPServer) -> None:
+        answers = iter([True, False])
+        client = HttpClient(timeout=5, may_change=lambda: next(answers))
+        fault = fault_of(lambda: client.change("POST", httpserver.url_for("/x"), json={}))
+        assert (fault.reason, fault.sent, client.sent_late) == ("not_sent", False, False)
+        assert client.request_count == 0
+        assert httpserver.log == []
+
+    @pytest.mark.parametrize("answer", [HEAD + b"Content-Length: 2\r\n\r\n{}", b"", None])
+    def test_a_request_that_left_after_its_end_is_told_whatever_comes_back(self, answer: bytes | None) -> None:
+        answers = iter([True, True, False])
+        client = HttpClient(timeout=1, may_change=lambda: next(answers))
+        with scripted(answer) as (url, asked), suppress(HttpFault):
+            client.change("POST", url, json={})
+        assert len(asked) == 1
+        assert client.sent_late
+
+    def test_a_request_that_left_in_time_is_not_late_however_long_its_reply_takes(self, httpserver: HTTPServer) -> None:
+        goes_on = [True]
+
+        def slow(_request: object) -> Response:
+            threading.Event().wait(0.5)  # By now the client knows that its request has left.
+            goes_on[0] = False
+            return Response("{}")
+
+        httpserver.expect_request("/x").respond_with_handler(slow)
+        client = HttpClient(timeout=5, may_change=lambda: goes_on[0])
+        assert client.change("POST", httpserver.url_for("/x"), json={}).status == 200
+        assert not client.sent_late
+
+    def test_reading_is_not_changing(self, httpserver: HTTPServer) -> None:
+        httpserver.expect_request("/x").respond_with_json({})
+        client = HttpClient(timeout=5, may_change=lambda: False)
+        assert client.read(httpserver.url_for("/x")).status == 200
+        assert not client.sent_late
+
+
+class TestProxies:
+    """The environment names proxies, as for every tool."""
+
+    def test_a_request_goes_through_the_proxy_and_its_password_only_there(
+        self, httpserver: HTTPServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        head = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
+        with scripted(head) as (proxy, asked):
+            monkeypatch.setenv("http_proxy", proxy.replace("//", "//user:p%40ss@"))
+            assert HttpClient(timeout=5).change("POST", "http://router.test/x", json={"a": 1}).status == 200
+        assert asked[0].startswith(b"POST http://router.test/x HTTP/1.1\r\n")
+        assert b"Proxy-Authorization: Basic dXNlcjpwQHNz\r\n" in asked[0].replace(b"proxy-authorization: ", b"Proxy-Authorization: ")
+        httpserver.expect_request("/x").respond_with_json({})
+        monkeypatch.setenv("no_proxy", "127.0.0.0/8,localhost")
+        assert HttpClient(timeout=5).read(httpserver.url_for("/x")).status == 200
+        assert not {name.lower() for name in dict(httpserver.log[0][0].headers)} & {"proxy-authorization"}
+
+    def test_a_proxy_that_refuses_the_tunnel_proves_that_nothing_was_sent(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        with scripted(b"HTTP/1.1 403 Forbidden\r\n\r\n") as (proxy, asked):
+            monkeypatch.setenv("https_proxy", proxy)
+            client = HttpClient(timeout=5)
+            fault = fault_of(lambda: client.change("POST", "https://router.test/x", json={"password": "Secret-123"}))
+        assert (fault.sent, client.request_count) == (False, 0)
+        assert asked[0].startswith(b"CONNECT router.test:443 ")
+
+    def test_a_proxy_that_cannot_be_used_proves_that_nothing_was_sent(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("https_proxy", "gopher://127.0.0.1:9")
+        fault = fault_of(lambda: HttpClient(timeout=5).change("POST", "https://router.test/x", json={}))
+        assert (fault.sent, fault.reason) == (False, "protocol")
+
+
+class TestTrust:
+    def test_who_pins_a_certificate_takes_nothing_from_those_who_do_not(self, untrusted_https: str, untrusted_certificate: Path) -> None:
+        """Clients share what they trust, and a fingerprint turns the check of the name off."""
+        other_name = untrusted_https.replace("127.0.0.1", "localhost")
+        pinned = HttpClient(timeout=5, fingerprint=fingerprint_of(untrusted_certificate))
+        for url in (untrusted_https, other_name):
+            assert pinned.change("POST", url, json={}).status == 200
+        named = HttpClient(timeout=5, ca_path=str(untrusted_certificate))
+        assert named.change("POST", untrusted_https, json={}).status == 200
+        assert fault_of(lambda: HttpClient(timeout=5, ca_path=str(untrusted_certificate)).read(other_name)).reason == "certificate"
+        assert fault_of(lambda: HttpClient(timeout=5).read(untrusted_https)).reason == "certificate"
+        assert HttpClient(timeout=5, validate_certs=False).read(other_name).status == 200
+        assert fault_of(lambda: HttpClient(timeout=5).read(untrusted_https)).reason == "certificate"
+
+    def test_what_the_environment_trusts_counts_where_nothing_is_named(
+        self, untrusted_https: str, untrusted_certificate: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        _http._tls_context.cache_clear()
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(untrusted_certificate))
+        try:
+            assert HttpClient(timeout=5).read(untrusted_https).status == 200
+        finally:
+            _http._tls_context.cache_clear()
+
+    @pytest.mark.parametrize("content", ["", "no certificate"])
+    def test_certificates_that_cannot_be_read_prove_that_nothing_was_sent(self, untrusted_https: str, tmp_path: Path, content: str) -> None:
+        file = tmp_path / "ca.pem"
+        file.write_text(content)
+        for path in (file, tmp_path / "none.pem"):
+            fault = fault_of(lambda path=path: HttpClient(timeout=5, ca_path=str(path)).change("POST", untrusted_https, json={}))
+            assert not fault.sent

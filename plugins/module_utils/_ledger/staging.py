@@ -62,7 +62,8 @@ def _stage(change: Change, leases: Leases, device: Device, passwords: Passwords,
     if request.expected_current is not None and request.expected_current != (current.id if current else ""):
         return Result(name, "changed_meanwhile", "", bool(warnings), warnings)
     if leases.is_fenced(device):
-        return Result(name, "busy", "fenced", bool(warnings), warnings)
+        seconds = max(0.0, (device.fence_until or 0) - change.now)
+        return Result(name, "busy", "fenced", bool(warnings), warnings, {"seconds": seconds})
     secret = None
     if request.make is not None:
         former = [known for password in (current, *passwords.history) if password and (known := change.secret(device, password))]

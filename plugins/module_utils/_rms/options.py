@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ansible.module_utils.basic import env_fallback, missing_required_lib
@@ -15,24 +15,38 @@ from ansible.module_utils.basic import env_fallback, missing_required_lib
 from ansible_collections.keyturn.devices.plugins.module_utils._http import IMPORT_ERROR, BearerToken, HttpClient
 from ansible_collections.keyturn.devices.plugins.module_utils._redact import Redactor
 from ansible_collections.keyturn.devices.plugins.module_utils._rms.client import RmsClient, RmsFault
+from ansible_collections.keyturn.devices.plugins.module_utils._spec import Spec
 
 RMS_URL = "https://rms.teltonika-networks.com/api"
+
+# Ten thousand routers with all their fields in one page are about 30 MB.
+_MOST_BYTES = 64 * 1024 * 1024
 
 # A request on its way at the deadline may still be answered; its outcome is worth more than these seconds.
 _GRACE = 5.0
 
 
-def rms_argument_spec() -> dict[str, Any]:
-    """For an AnsibleModule, beside C(http_argument_spec). The token is asked for when a client is made: not every way needs one."""
-    return {
-        "rms_url": {"type": "str", "default": RMS_URL, "fallback": (env_fallback, ["RMS_URL"])},
-        "rms_status_url": {"type": "str", "fallback": (env_fallback, ["RMS_STATUS_URL"])},
-        "rms_token": {"type": "str", "no_log": True, "fallback": (env_fallback, ["RMS_TOKEN"])},
-    }
+def rms_spec() -> Spec:
+    """The options beside C(http_spec). The token is asked for when a client is made: not every way needs one."""
+    return Spec(
+        {
+            "rms_url": {"type": "str", "default": RMS_URL, "fallback": (env_fallback, ["RMS_URL"])},
+            "rms_status_url": {"type": "str", "fallback": (env_fallback, ["RMS_STATUS_URL"])},
+            "rms_token": {"type": "str", "no_log": True, "fallback": (env_fallback, ["RMS_TOKEN"])},
+        }
+    )
 
 
-def rms_client(options: Mapping[str, Any], redactor: Redactor, deadline_seconds: float | None = None) -> RmsClient:
-    """A client from the options. RmsFault when they cannot be used, or when a library is missing."""
+def rms_client(
+    options: Mapping[str, Any],
+    redactor: Redactor,
+    deadline_seconds: float | None = None,
+    may_change: Callable[[], bool] = lambda: True,
+) -> RmsClient:
+    """A client from the options. RmsFault when they cannot be used, or when a library is missing.
+
+    C(may_change): asked right before every request that changes something leaves, and again afterwards; see C(HttpClient).
+    """
     if IMPORT_ERROR is not None:
         raise RmsFault("library", missing_required_lib("requests"))
     token = options["rms_token"] or ""
@@ -46,7 +60,8 @@ def rms_client(options: Mapping[str, Any], redactor: Redactor, deadline_seconds:
         timeout=options["timeout"],
         auth=BearerToken(token),
         deadline=None if deadline_seconds is None else now + deadline_seconds + _GRACE,
-        may_change=options.get("may_change"),
+        may_change=may_change,
+        most_bytes=_MOST_BYTES,
     )
     return RmsClient(
         http,

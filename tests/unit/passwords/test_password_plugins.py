@@ -102,7 +102,7 @@ def test_a_playbook_finds_both_by_their_full_names(tmp_path: Path) -> None:
     playbook = tmp_path / "playbook.yml"
     playbook.write_text(PLAYBOOK)
     result = subprocess.run(
-        [sys.executable, "-m", "ansible", "playbook", "-i", "localhost,", "-c", "local", str(playbook)],
+        [sys.executable, "-m", "ansible.cli.playbook", "-i", "localhost,", "-c", "local", str(playbook)],
         env={**os.environ, "ANSIBLE_LOCAL_TEMP": str(tmp_path), "ANSIBLE_HOME": str(tmp_path), "ANSIBLE_NOCOLOR": "1"},
         capture_output=True,
         text=True,

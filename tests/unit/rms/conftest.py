@@ -6,13 +6,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
-from ansible_collections.keyturn.devices.plugins.module_utils._module import ModuleFailure
+from ansible_collections.keyturn.devices.plugins.module_utils._module import Context, ModuleFailure
 from ansible_collections.keyturn.devices.plugins.module_utils._redact import Redactor
 from ansible_collections.keyturn.devices.plugins.module_utils._rms import channel, generated
 from ansible_collections.keyturn.devices.plugins.module_utils._rms.job import set_by_rms
@@ -45,6 +45,7 @@ class Caller:
 
     def __init__(self, url: str, token: str) -> None:
         self.url, self.token = url, token
+        self.may_change: Callable[[], bool] = lambda: True
 
     def __call__(self, *, check_mode: bool = False, **options: Any) -> Answer:
         given: dict[str, Any] = {
@@ -68,9 +69,9 @@ class Caller:
         if given["generate"] is not None:
             given["generate"] = {"length": 20, "special": True, "collect": False, **given["generate"]}
         warnings: list[str] = []
-        redactor = Redactor([given["rms_token"] or ""])
+        context = Context(check_mode, False, Redactor([given["rms_token"] or ""]), warnings.append)
         try:
-            return Answer(set_by_rms(given, redactor, check_mode, warnings.append), None, warnings)
+            return Answer(set_by_rms(given, context, self.may_change), None, warnings)
         except ModuleFailure as failure:
             return Answer(failure.result, failure.msg, warnings)
 

@@ -1,0 +1,98 @@
+# Copyright (c) 2026, keyturn.devices contributors
+# GNU General Public License v3.0 or later (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Works one batch of a rotation: stage, ask, prove, settle."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, ClassVar
+
+from ansible.errors import AnsibleConnectionFailure
+
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger.options import open_ledger
+from ansible_collections.keyturn.devices.plugins.module_utils._run import runner_identity
+from ansible_collections.keyturn.devices.plugins.plugin_utils._controller import Context, ControllerAction
+from ansible_collections.keyturn.devices.plugins.plugin_utils._near import call_here
+from ansible_collections.keyturn.devices.plugins.plugin_utils._products.all import PRODUCTS
+from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.batch import Order, expected_ledger, unsealed
+from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.product import CONTROLLER
+from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.steps import Surroundings, Worked, work_batch
+from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.summary import unmasked_told
+from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.tally import Tally, Told
+
+# A loop over batches runs in one process: what its items have in common stays here from one to the next, by run.
+_TALLIES: dict[str, Tally] = {}
+# How far a ledger had come, by identity: an older copy that is put back between two batches is noticed.
+_SEEN: dict[str, int] = {}
+
+
+class ActionModule(ControllerAction):
+    """See the documentation of the module of the same name."""
+
+    _supports_check_mode = False
+    _supports_diff = False
+    ARGUMENTS: ClassVar[dict[str, Any]] = {"sealed": {"type": "str", "required": True}}
+
+    def work(self, options: dict[str, Any], context: Context) -> dict[str, Any]:
+        identity, generation = expected_ledger(options["sealed"])
+        expects = (identity, max(generation, _SEEN.get(identity, 0)))
+        with open_ledger(options, redactor=context.redactor, expects=expects) as ledger:
+            order = unsealed(ledger, options["sealed"])
+            product = PRODUCTS[order.product]
+            tally = _TALLIES.setdefault(order.run_id, Tally(order.settings["failure_limit_percent"], product.nouns))
+            if tally.stop:
+                return self._result(order, None, tally, context)
+            for member in order.batch.members[:1]:
+                context.redactor.add(*product.secrets(member.device))
+            around = Surroundings(
+                ledger=ledger,
+                product=product,
+                redactor=context.redactor,
+                # The worker that runs this ends with the task; the process that ends with the run is its parent.
+                holder=runner_identity(os.getppid()),
+                call=lambda name, arguments: self._call(name, arguments, order, context),
+            )
+            worked = work_batch(order, around) if self._keeps_secrets(order) else _refused(order)
+            _SEEN[identity] = ledger.generation
+        failed_before = [member.device.name for member in order.batch.members if member.failed_before]
+        tally.add(worked.told, len(set(worked.tried) - set(failed_before)), failed_before, worked.stop)
+        return self._result(order, worked, tally, context)
+
+    def _keeps_secrets(self, order: Order) -> bool:
+        """Whether what runs at the site of the batch gets its passwords on standard input, and never in a file there."""
+        if order.batch.site == CONTROLLER or not order.batch.kind.goes_near:
+            return True
+        return bool(self._is_pipelining_enabled("new"))
+
+    def _call(self, name: str, arguments: dict[str, Any], order: Order, context: Context) -> dict[str, Any]:
+        if order.batch.site == CONTROLLER:
+            return call_here(name, arguments)
+        try:
+            answer: dict[str, Any] = self._execute_module(
+                module_name=f"keyturn.devices.{name}", module_args=arguments, task_vars=context.variables
+            )
+        except AnsibleConnectionFailure as problem:
+            return {"unreachable": True, "msg": str(problem)}
+        return answer
+
+    def _result(self, order: Order, worked: Worked | None, tally: Tally, context: Context) -> dict[str, Any]:
+        clean = context.redactor.text
+        context.unmasked.update(
+            number=order.batch.number,
+            worked=worked is not None,
+            told=unmasked_told(worked.told if worked else (), clean),
+            stop=clean(tally.stop),
+            requests=worked.requests if worked else 0,
+            counts=dict(tally.counts),
+        )
+        if worked is not None:
+            word = "Batch" if order.batch.stages else "Reconcile, batch"
+            self._display.display(f"{word} {order.batch.number} of {order.batches}: {tally.progress}")
+        return {"changed": bool(worked and any(told.status == "changed" for told in worked.told))}
+
+
+def _refused(order: Order) -> Worked:
+    message = f"pipelining is off at {order.batch.site}, so that passwords would lie in temporary files there"
+    return Worked([Told(member.device.name, "not_staged", "pipelining", message) for member in order.batch.members])

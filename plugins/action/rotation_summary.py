@@ -1,0 +1,61 @@
+# Copyright (c) 2026, keyturn.devices contributors
+# GNU General Public License v3.0 or later (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Sums a run up: what happened to each device, and what to do."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from ansible_collections.keyturn.devices.plugins.module_utils._module import ModuleFailure
+from ansible_collections.keyturn.devices.plugins.plugin_utils._controller import Context, ControllerAction
+from ansible_collections.keyturn.devices.plugins.plugin_utils._products.all import PRODUCTS
+from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.summary import Planned, summarise, write_summary
+from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.tally import Told
+
+# What the tasks before have registered. Read as it is: thousands of devices would be templated otherwise.
+_PLAN, _BATCHES = "rotation__plan", "rotation__batches"
+
+
+class ActionModule(ControllerAction):
+    """See the documentation of the module of the same name."""
+
+    _supports_diff = False
+    ARGUMENTS: ClassVar[dict[str, Any]] = {"summary_file": {"type": "path"}}
+
+    def work(self, options: dict[str, Any], context: Context) -> dict[str, Any]:
+        plan = context.variables.get(_PLAN)
+        if not isinstance(plan, Mapping) or "run_id" not in plan:
+            raise ModuleFailure("There is no plan to sum up: rotation_plan comes first.", reason="bad_input")
+        planned = Planned.read(plan)
+        batches = [_batch(entry, planned, number) for number, entry in enumerate(_results(context.variables))]
+        worked = [batch for batch in batches if batch["worked"]]
+        stop = next((batch["stop"] for batch in batches if batch["stop"]), "")
+        told = summarise(planned, PRODUCTS[plan["product"]], worked, stop, check_mode=context.check_mode)
+        told["requests"] += plan["requests"]
+        outcomes = told.pop("outcomes")
+        if options["summary_file"]:
+            write_summary(options["summary_file"], json.dumps(told, indent=2))
+        context.unmasked.update(
+            summary=told, outcomes=outcomes, fleet=planned.devices > planned.recap_limit, _ansible_verbose_override=True
+        )
+        return {"changed": False}
+
+
+def _results(variables: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Of every batch in their order. The loop is skipped in check mode, and where there is no batch."""
+    registered = variables.get(_BATCHES)
+    results = registered.get("results") if isinstance(registered, Mapping) else None
+    return [entry for entry in results or [] if not entry.get("skipped")]
+
+
+def _batch(entry: Mapping[str, Any], planned: Planned, number: int) -> Mapping[str, Any]:
+    """The result of a batch. One that ended before it could tell anything had not begun."""
+    if "told" in entry:
+        return entry
+    why = str(entry.get("msg") or "the task ended without a word")
+    told = [Told(name, "not_staged", "not_sent", why).data() for name in planned.batches[number]]
+    return {"told": told, "worked": True, "stop": "" if entry.get("unreachable") else why, "requests": 0}
