@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from ansible_collections.keyturn.devices.plugins.module_utils._files import write_secret_file
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger import describing
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.errors import LedgerError, named
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.options import create_ledger, new_passphrase
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.requests import (
@@ -124,6 +125,7 @@ STATES: dict[str, Callable[[Ledger, Run, Options, Redactor], Sequence[Result]]] 
 class ActionModule(ControllerAction):
     """See the documentation of the module of the same name."""
 
+    WORDS: ClassVar[dict[str, frozenset[str]]] = describing.WORDS
     ARGUMENTS: ClassVar[dict[str, Any]] = {
         "state": {"type": "str", "required": True, "choices": ["created", *STATES, "exported", "list_exported", "rekeyed"]},
         "devices": {"type": "list", "elements": "dict", "options": DEVICE_OPTIONS},

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger import describing
 from ansible_collections.keyturn.devices.plugins.plugin_utils._controller import Context, ControllerAction
 
 
 class ActionModule(ControllerAction):
     """See the documentation of the module of the same name."""
 
+    WORDS: ClassVar[dict[str, frozenset[str]]] = describing.WORDS
     ARGUMENTS: ClassVar[dict[str, Any]] = {
         "devices": {"type": "list", "elements": "str"},
         "include_secrets": {"type": "bool", "default": False, "no_log": False},

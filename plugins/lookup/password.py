@@ -23,37 +23,30 @@ options:
     required: true
   slot:
     description:
-      - Which password. V(current) is the one in force, V(staged) that of a rotation which is not settled, V(previous) the last before the
-        current one.
+      - Which password. V(current) is the one in force, which an orphaned device does not have, V(staged) that of a rotation which is not
+        settled, V(previous) the last before the current one.
     type: str
     choices: [current, staged, previous]
     default: current
   default:
     description:
-      - What to return for a device that has no such password. Without it that is an error.
+      - What to return for a device that has no such password. Without it that is an error. An absent ledger is one in any case.
     type: raw
   ledger_url:
     description:
       - Where the ledger is, as V(sqlite:///path) or V(postgresql+psycopg://user:password@host/database).
-      - A relative path starts from the folder of the first inventory of the run.
+      - A relative path starts from the directory in which the first inventory of the run lies.
+      - When it is not given, the variable C(ledger_url) counts, its templates resolved, then the environment variable
+        E(KEYTURN_LEDGER_URL), else V(sqlite:///keyturn-ledger.db).
     type: str
-    default: sqlite:///keyturn-ledger.db
-    env:
-      - name: KEYTURN_LEDGER_URL
-    vars:
-      - name: ledger_url
   ledger_passphrase:
     description:
-      - The passphrase of the ledger. The environment variable E(KEYTURN_LEDGER_PASSPHRASE) counts when neither this option nor
-        O(ledger_passphrase_file) is given.
+      - The passphrase of the ledger. When neither this option nor O(ledger_passphrase_file) is given, the variables with these names
+        count, then the environment variable E(KEYTURN_LEDGER_PASSPHRASE).
     type: str
-    vars:
-      - name: ledger_passphrase
   ledger_passphrase_file:
     description: A file whose first line is the passphrase.
     type: path
-    vars:
-      - name: ledger_passphrase_file
 seealso:
   - module: keyturn.devices.ledger
   - module: keyturn.devices.ledger_info

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import traceback
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -19,6 +19,7 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.options import ledger_argument_spec, open_ledger, reported
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.store import Ledger
 from ansible_collections.keyturn.devices.plugins.module_utils._module import ModuleFailure, secret_parameters
+from ansible_collections.keyturn.devices.plugins.module_utils._outcomes import CLOSED
 from ansible_collections.keyturn.devices.plugins.module_utils._redact import Redactor
 from ansible_collections.keyturn.devices.plugins.plugin_utils._ledger_url import ledger_options
 
@@ -51,6 +52,8 @@ class ControllerAction(ActionBase):
 
     ARGUMENTS: ClassVar[Mapping[str, Any]] = {}
     RULES: ClassVar[Mapping[str, Any]] = {}
+    #: Field of the result -> the words it is one of, whatever the secrets are.
+    WORDS: ClassVar[Mapping[str, Collection[str]]] = CLOSED
 
     _supports_check_mode = True
     _supports_diff = True
@@ -86,8 +89,7 @@ class ControllerAction(ActionBase):
         leaving.setdefault("invocation", {"module_args": _shortened(options)})
         if warnings:
             leaving["warnings"] = [*leaving.get("warnings", ()), *warnings]
-        # The names of the return values are ours; a secret that happens to be one of them must not take it away.
-        result.update({name: redactor.data(value) for name, value in leaving.items()})
+        result.update(redactor.result(leaving, self.WORDS))
         result.update(unmasked)
         return result
 

@@ -7,18 +7,37 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.records import Device, Password, Passwords
-from ansible_collections.keyturn.devices.plugins.module_utils._ledger.schema import schema
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger.rules import PROOFS
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger.schema import CURRENT, HISTORY, STAGED, schema
+from ansible_collections.keyturn.devices.plugins.module_utils._outcomes import CLOSED
 
 with suppress(ImportError):  # schema.HAS_SQLALCHEMY tells
     import sqlalchemy as sa
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
+
+_OWN_WORDS: Mapping[str, frozenset[str]] = {
+    "status": frozenset(
+        (
+            *("staged", "already_staged", "busy", "changed_meanwhile", "orphaned", "collected", "unchanged", "nothing_awaited"),
+            *("lost_lease", "resumed", "awaiting", "nothing_staged", "committed", "dropped", "kept", "reopened", "verified", "no_current"),
+            *("imported", "new", "learned", "renamed", "exchanged", "returned", "retired", "released", "not_leased", "not_in_ledger"),
+        )
+    ),
+    "reason": frozenset(("leased", "fenced", "unsettled", "another_was_collected", "not_in_ledger", "sent_late", "tampered", "unproven")),
+    "last_status": frozenset(("committed", "dropped", "kept", "orphaned", "lost_lease")),
+    "verified_by": frozenset(PROOFS),
+    "source": frozenset(("generate", "csv", "value", "rms", "import")),
+    **dict.fromkeys(("mark", "from", "to"), frozenset(("", "retired", "orphaned", STAGED, CURRENT, *HISTORY))),
+}
+#: Field of what the ledger answers -> the words it is one of. No secret is, whatever it reads like.
+WORDS = {name: CLOSED.get(name, frozenset()) | _OWN_WORDS.get(name, frozenset()) for name in (*CLOSED, *_OWN_WORDS)}
 
 
 def describe(

@@ -38,14 +38,11 @@ class _Step:
     box: Device | None
     here: Device | None
 
-    @property
-    def moves(self) -> bool:
-        """Whether a record has to leave its name for this."""
-        return self.serial is not None and self.box is not self.here and not self.learns
-
-    @property
-    def learns(self) -> bool:
-        return self.box is None and self.here is not None and self.here.serial is None
+    def __post_init__(self) -> None:
+        #: Whether the record here has no serial number yet, and learns this one.
+        self.learns = self.serial is not None and self.box is None and self.here is not None and self.here.serial is None
+        #: Whether a record has to leave its name for this.
+        self.moves = self.serial is not None and self.box is not self.here and not self.learns
 
 
 def follow(change: Change, serials: Mapping[str, str | None], doubted: set[str] | None = None) -> Followed:
@@ -87,7 +84,7 @@ def follow(change: Change, serials: Mapping[str, str | None], doubted: set[str] 
 
 
 def _touches(step: _Step) -> bool:
-    return step.moves or (step.learns and step.serial is not None) or (step.box is not None and step.box.retired_at is not None)
+    return step.moves or step.learns or (step.box is not None and step.box.retired_at is not None)
 
 
 def _busy(steps: Iterable[_Step], leases: Leases) -> set[str]:
@@ -127,14 +124,14 @@ def _settled(change: Change, step: _Step, device: Device | None, exchanged: Resu
     if step.moves:
         change.update_device(device, name=step.name)
         change.event(device, "", "", f"renamed: was {old_name}")
-    if step.learns and step.serial is not None:
+    if step.learns:
         change.update_device(device, serial=step.serial)
         change.event(device, "", "", f"learned its serial number {step.serial}")
     returned = bring_back(change, device)
     if step.moves:
         details = {"old_name": old_name, **(exchanged.details if exchanged else {})}
         return Result(step.name, RENAMED, changed=True, details=details)
-    if step.learns and step.serial is not None:
+    if step.learns:
         return Result(step.name, LEARNED, changed=True)
     return Result(step.name, RETURNED, changed=True) if returned else Result(step.name, UNCHANGED)
 

@@ -54,6 +54,8 @@ def import_passwords(change: Change, rows: Sequence[ImportRow]) -> list[Result]:
 
 def _import(change: Change, leases: Leases, device: Device, passwords: Passwords, row: ImportRow, overrules: bool) -> Result:
     staged, current = passwords.staged, passwords.current
+    if overrules:
+        change.update_device(device, generation=max([device.generation, *(each.generation for each in passwords.all())]))
     same = _is(change, device, current, row.password)
     was_orphaned = device.orphaned is not None
     if same and not was_orphaned and not overrules:
