@@ -43,8 +43,9 @@ class ActionModule(ControllerAction):
         return {"changed": False, "hosts": len(hosts)}
 
     def _reported(self, context: Context) -> dict[str, Any]:
-        summary = context.variables.get(_SUMMARY)
-        outcomes = summary.get("outcomes", {}) if isinstance(summary, Mapping) else {}
+        registered = context.variables.get(_SUMMARY)
+        summary: Mapping[str, Any] = registered if isinstance(registered, Mapping) else {}
+        outcomes = summary.get("outcomes", {})
         outcome = outcomes.get(context.variables["inventory_hostname"])
         if outcome is None:
             return {"changed": False, "msg": "Not due.", "status": "not_due", "reason": "", "what_to_do": ""}

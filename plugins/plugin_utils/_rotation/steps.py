@@ -211,7 +211,7 @@ class _Work:
         for name in late:
             record = records.get(name, {})
             staged = record.get("staged")
-            supersede = bool(staged) and not record.get("lease") and bool(self._why_superseded(name, staged))
+            supersede = staged is not None and not record.get("lease") and bool(self._why_superseded(name, staged))
             if record.get("orphaned") or (staged and not supersede) or not self._is_due(name, record, supersede):
                 del wishes[name]
             else:
@@ -415,7 +415,7 @@ class _Work:
         if error.reason not in _LOST:
             return ""
         known = [case for case in cases if case.taken.staged]
-        entries = {
+        entries: dict[str, dict[str, t.Any]] = {
             case.taken.name: {
                 "last_verified": None,
                 "current": _slot(case, case.taken.current),
