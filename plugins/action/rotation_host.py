@@ -13,7 +13,7 @@ from ansible_collections.keyturn.devices.plugins.module_utils._module import Mod
 from ansible_collections.keyturn.devices.plugins.plugin_utils._controller import Context, ControllerAction
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.hosts import is_in_step, token_of
 
-_SUMMARY = "rotation__summary"
+_SUMMARY = "_rotation_summary"
 
 
 class ActionModule(ControllerAction):

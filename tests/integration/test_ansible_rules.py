@@ -270,8 +270,8 @@ def test_the_role_twice_in_one_call_rotates_once_and_then_finds_nobody_due(place
 
 def test_no_variable_holds_a_password_after_the_role(place: Site) -> None:
     first, second, *_others = place.hosts
-    (place.folder / "given.csv").write_text(f"{place.serials[first]},Csv-Canary-77-Pass\n")
-    (place.folder / "value").write_text("Value-Canary-77-Pass")
+    (place.folder / "given.csv").write_text(f"{place.serials[first]},Csv-Canary-77-Password\n")
+    (place.folder / "value").write_text("Value-Canary-77-Password")
     place.hosts[first]["device_password_source"] = {"kind": "csv", "path": "given.csv"}
     lookup = f"{{{{ lookup('ansible.builtin.file', '{place.folder / 'value'}') }}}}"
     place.hosts[second]["device_password_source"] = {"kind": "value", "password": lookup}
@@ -285,7 +285,7 @@ def test_no_variable_holds_a_password_after_the_role(place: Site) -> None:
     ran = run_by_runner(place, [{"hosts": "routers", "gather_facts": False, "roles": [ROLE], "post_tasks": [show, registered]}], "-v")
 
     secrets = {slot["password"] for record in place.records().values() for slot in (record["current"], *record["previous"])}
-    assert {"Csv-Canary-77-Pass", "Value-Canary-77-Pass"} <= secrets
+    assert {"Csv-Canary-77-Password", "Value-Canary-77-Password"} <= secrets
     assert [secret for secret in secrets if secret in ran.printed] == []
 
 

@@ -107,7 +107,7 @@ def test_a_serial_that_rms_lists_twice_is_a_conflict_and_nothing_is_sent(newest_
     with site(tmp_path, newest_core, routers=3) as place:
         place.import_real_passwords()
         name, *_others = place.hosts
-        place.rms.set(listed_twice=[place.serials[name]])
+        place.rms.set(stale_serials=[place.serials[name]])
 
         done = place.run("rotate_routers", *TOLERANT)
 

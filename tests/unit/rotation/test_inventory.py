@@ -216,7 +216,7 @@ def test_other_variables_that_begin_with_device_are_remarked_once_and_stop_nothi
         "device_rms_model",
         "box_rotation__internal",
         "box_rotation_summary",
-        "rotation__plan",
+        "_rotation_plan",
         "location",
     ],
 )

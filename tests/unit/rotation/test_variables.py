@@ -256,6 +256,6 @@ def test_a_host_of_the_inventory_is_known_and_no_other(world: World) -> None:
 
 
 def test_what_a_task_has_registered_for_a_host_is_told(world: World) -> None:
-    world.manager.set_nonpersistent_facts("a", {"rotation__joined": {"token": "t"}})
+    world.manager.set_nonpersistent_facts("a", {"_rotation_joined": {"token": "t"}})
     variables = world.variables()
-    assert (variables.registered("a", "rotation__joined"), variables.registered("b", "rotation__joined")) == ({"token": "t"}, None)
+    assert (variables.registered("a", "_rotation_joined"), variables.registered("b", "_rotation_joined")) == ({"token": "t"}, None)
