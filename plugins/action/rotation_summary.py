@@ -17,7 +17,7 @@ from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.summary 
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.tally import Told
 
 # What the tasks before have registered. Read as it is: thousands of devices would be templated otherwise.
-_PLAN, _BATCHES = "rotation__plan", "rotation__batches"
+_PLAN, _BATCHES = "_rotation_plan", "_rotation_batches"
 
 
 class ActionModule(ControllerAction):

@@ -107,7 +107,7 @@ def test_a_serial_that_rms_lists_twice_is_a_conflict_and_nothing_is_sent(newest_
     with site(tmp_path, newest_core, routers=3) as place:
         place.import_real_passwords()
         name, *_others = place.hosts
-        place.rms.set(listed_twice=[place.serials[name]])
+        place.rms.set(stale_serials=[place.serials[name]])
 
         done = place.run("rotate_routers", *TOLERANT)
 
@@ -239,7 +239,7 @@ def test_braces_in_the_name_of_a_directory_mean_nothing(newest_core: Core, tmp_p
 
 
 def test_a_clock_that_jumps_forward_takes_no_router_from_a_run_that_lives(newest_core: Core, tmp_path: Path) -> None:
-    with site(tmp_path, newest_core, routers=3, **SLOW) as place:
+    with site(tmp_path, newest_core, routers=3, device_seconds=25.0) as place:
         place.import_real_passwords()
         first = start(place, "rotate_routers")
         while not place.changing_requests():
@@ -248,6 +248,7 @@ def test_a_clock_that_jumps_forward_takes_no_router_from_a_run_that_lives(newest
 
         second = place.run("rotate_routers", "-e", "router_rotation_force=true")
 
+        assert first.poll() is None, "it still waits for its routers"
         said = first.communicate()[0]
         assert (first.returncode, second.returncode) == (0, 0), said + second.stdout
         assert [len(router["asked"]) for router in place.rms.truth().values()] == [1] * 3

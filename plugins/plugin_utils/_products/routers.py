@@ -116,7 +116,7 @@ class _Routers:
     def _check_place(values: Values, device: Device, protocol: str) -> None:
         """What would be found only when its turn comes is found here."""
         try:
-            read_place(device.serial, device.host, protocol, device.username, device.fingerprint or None)
+            read_place(None, device.host, protocol, device.username, device.fingerprint or None)
         except BadInput as problem:
             for field, message in problem.problems:
                 values.problem(f"device_{field}", message)
@@ -176,7 +176,7 @@ class _Routers:
         finally:
             field.requests += client.request_count
             client.http.close()
-        field.stop = fault.message if fault is not None else ""
+        field.stop = field.stop or (fault.message if fault is not None else "")
         return [_answer_of_rms(target) for target in targets]
 
     def collect(self, kind: Kind, batch: Sequence[Taken], field: Field, *, again: bool) -> tuple[list[Answer], list[str]]:
@@ -195,7 +195,7 @@ class _Routers:
         finally:
             field.requests += client.request_count
             client.http.close()
-        field.stop = generated.fault.message if generated.fault is not None else ""
+        field.stop = field.stop or (generated.fault.message if generated.fault is not None else "")
         return [_answer_of_rms(target) for target in targets], [generated.passwords.get(target.id or 0, "") for target in targets]
 
     def _ask_routers(self, batch: Sequence[Taken], field: Field, again: bool) -> list[Answer]:
@@ -208,6 +208,7 @@ class _Routers:
         arguments = {"via": "device", "devices": devices, "run_holder": field.run_holder, "not_after": str(field.until)}
         result = field.call("router_password", {**arguments, **_speaking(batch)})
         field.requests += result.get("requests", 0)
+        field.stop = field.stop or _fault(result)
         answers = []
         for entry in _entries(result, len(batch)):
             live = _LIVE.get(str(entry.get("live")))
@@ -225,6 +226,7 @@ class _Routers:
         ]
         result = field.call("router_login", {"devices": devices, **_speaking([taken for taken, _candidates in batch])})
         field.requests += result.get("requests", 0)
+        field.stop = field.stop or _fault(result)
         return [_proof(entry, candidates) for entry, (_taken, candidates) in zip(_entries(result, len(batch)), batch, strict=True)]
 
 
@@ -295,6 +297,12 @@ def _speaking(batch: Sequence[Taken]) -> dict[str, t.Any]:
         "on_device_failure": "report",
     }
     return {name: value for name, value in options.items() if value != ""}
+
+
+def _fault(result: Mapping[str, t.Any]) -> str:
+    """Why a whole call failed. A site that is away is no reason to leave the others alone."""
+    failed = bool(result.get("failed")) and not result.get("devices") and not result.get("unreachable")
+    return str(result.get("msg") or "The module ended without a word.") if failed else ""
 
 
 def _entries(result: Mapping[str, t.Any], number: int) -> list[Mapping[str, t.Any]]:

@@ -86,6 +86,7 @@ class Order:
                 "devices": self.devices,
                 "settings": dict(self.settings),
                 "now": self.rules.now.isoformat(),
+                "open_only": self.rules.open_only,
                 "force": [name for name in batch.wishes if name in self.rules.force],
                 "spread": {name: self.rules.spread[name] for name in batch.wishes if name in self.rules.spread},
                 "number": batch.number,
@@ -114,7 +115,7 @@ class Order:
             batches=data["batches"],
             devices=data["devices"],
             settings=data["settings"],
-            rules=Rules(parse_time(data["now"]), frozenset(data["force"]), data["spread"]),
+            rules=Rules(parse_time(data["now"]), frozenset(data["force"]), data["spread"], data["open_only"]),
             batch=batch,
         )
 

@@ -71,6 +71,8 @@ _CHECKS: Mapping[str, Callable[[t.Any], t.Any]] = {
     "int": check_type_int,
     "str": check_type_str,
 }
+# A batch is held for ten minutes more, and the ledger gives no lease that is longer than six hours.
+_LONGEST_DEADLINE = 18000
 _LEAST_ONE = ("first_batch_size", "batch_size", "deadline", "max_attempts", "parallel")
 _NOT_NEGATIVE = ("failure_limit_percent", "patience", "offline_days", "age_spread_percent", "summary_limit", "recap_limit")
 
@@ -145,7 +147,11 @@ class _Settings:
         named = self._named[layer, name]
         if named is None:
             return None
-        return (layer, name, *((word, repr(raw[word])) for word in sorted(named & raw.own)))
+        own = [(word, repr(raw[word])) for word in sorted(named) if word in raw.own]
+        # A template of the host's own may name what no other host says in the same way; and a source may give each device its own.
+        if any(_is_template(text) for _word, text in own) or (name == "source" and _is_template(repr(raw.get(f"{self.prefix}{name}")))):
+            return None
+        return (layer, name, *own)
 
     def _names_in(self, variable: str, shared: Mapping[str, t.Any]) -> frozenset[str] | None:
         """A variable, every variable that it names, and those that they name, where nothing but their values can make a difference."""
@@ -174,6 +180,8 @@ class _Settings:
             raise VariableError(problem)
         if setting.choices and checked not in setting.choices:
             raise VariableError(f"must be one of {', '.join(setting.choices)}")
+        if name == "deadline" and checked > _LONGEST_DEADLINE:
+            raise VariableError(f"must be at most {_LONGEST_DEADLINE}")
         if (name in _LEAST_ONE and checked < 1) or (name in _NOT_NEGATIVE and checked < 0):
             raise VariableError("must be 1 or more" if name in _LEAST_ONE else "must not be negative")
         return checked
@@ -183,6 +191,10 @@ class _Settings:
             words = frozenset(_WORD.findall(text)) if "{{" in text or "{%" in text else frozenset()
             self._words[text] = None if words & _OF_THE_HOST else words
         return self._words[text]
+
+
+def _is_template(text: str) -> bool:
+    return "{{" in text or "{%" in text
 
 
 class Reader:
@@ -266,7 +278,7 @@ def read_devices(names: Sequence[str], variables: HostVariables, product: Produc
         reader = Reader(name, raw, variables, settings)
         for variable in raw.keys() - checked:
             _check_name(variable, known, reader, remarks, product)
-            if not variable.startswith("device_"):
+            if not variable.startswith(("device_", product.prefix)):
                 checked.add(variable)
         try:
             run = settings.terms("run", raw)
@@ -288,7 +300,7 @@ def read_devices(names: Sequence[str], variables: HostVariables, product: Produc
     problems += duplicate_serials(devices)
     problems += _differing(list(runs.values()), product)
     told = [f"{variable} is not a variable of this collection ({_some(hosts)})" for variable, hosts in sorted(remarks.items())]
-    return Found(devices, problems, told, next(iter(runs.values()))[1] if runs else {}, force, offline_days, spread)
+    return Found(devices, list(dict.fromkeys(problems)), told, next(iter(runs.values()))[1] if runs else {}, force, offline_days, spread)
 
 
 def _wrong_settings(reader: Reader, settings: _Settings) -> list[Problem]:

@@ -287,7 +287,11 @@ def test_only_settling_leaves_alone_what_is_due_and_supersedes_what_cannot_be_se
     }
     plan = planned(*map(box, ("open", "refused", "old", "new")), records=records, open_only=True)
     assert [entry.device.name for entry in plan.unsettled] == ["open"]
-    assert [(entry.device.name, entry.supersede) for entry in plan.due] == [("refused", True)]
+    # Whether an open one has to be superseded is decided once it was tried.
+    assert [(entry.device.name, entry.supersede, entry.unsettled_first) for entry in plan.due] == [
+        ("open", False, True),
+        ("refused", True, False),
+    ]
 
 
 # -- what is used elsewhere, too ----------------------------------------------------------------------------------------------------------

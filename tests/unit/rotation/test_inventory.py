@@ -216,7 +216,7 @@ def test_other_variables_that_begin_with_device_are_remarked_once_and_stop_nothi
         "device_rms_model",
         "box_rotation__internal",
         "box_rotation_summary",
-        "rotation__plan",
+        "_rotation_plan",
         "location",
     ],
 )
@@ -352,9 +352,7 @@ def test_a_setting_is_resolved_anew_where_a_variable_that_it_names_differs_direc
     """Wherever the templates stand: in the group, or as the very same text with each host."""
     group = {name: text for name, text in CHAIN.items() if name in in_group}
     own = {name: text for name, text in CHAIN.items() if name not in in_group}
-    variables = hosts(
-        group, a={**own, "name_of_token": "T-a"}, b={**own, "name_of_token": "T-b"}, c={**own, "name_of_token": "T-a"}
-    )
+    variables = hosts(group, a={**own, "name_of_token": "T-a"}, b={**own, "name_of_token": "T-b"}, c={**own, "name_of_token": "T-a"})
     assert accounts(variables, *"abc") == ["T-a", "T-b", "T-a"]
 
 
