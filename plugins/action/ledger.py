@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 from ansible_collections.keyturn.devices.plugins.module_utils._files import write_secret_file
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger import describing
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.errors import LedgerError, named
-from ansible_collections.keyturn.devices.plugins.module_utils._ledger.options import create_ledger, new_passphrase
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger.options import create_ledger, new_passphrase, place
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.requests import (
     SOURCES,
     decisions,
@@ -172,7 +172,7 @@ class ActionModule(ControllerAction):
 def _created(options: Options, context: Context) -> dict[str, Any]:
     ledger, made = create_ledger(options, dry_run=context.check_mode, redactor=context.redactor)
     if ledger is None:
-        return {"changed": made}
+        return {"changed": made, "ledger": place(options)}
     with ledger:
         for warning in ledger.warnings:
             context.warn(warning)

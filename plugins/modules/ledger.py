@@ -350,7 +350,7 @@ ledger:
   sample: the ledger file /srv/ansible/keyturn-ledger.db
 identity:
   description: Which ledger it is, whatever its file or its passphrase is called.
-  returned: O(state=created)
+  returned: O(state=created), unless in check mode there is none
   type: str
 path:
   description: The file that was written.

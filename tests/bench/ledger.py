@@ -132,9 +132,9 @@ def main() -> None:
         for database, new in made.items():
             for count in given.devices:
                 url, names = new(), [f"depot-{number:06}" for number in range(count)]
-                made, _new = Ledger.create(url, PASSPHRASE)
-                assert made is not None
-                made.close()
+                empty, _new = Ledger.create(url, PASSPHRASE)
+                assert empty is not None
+                empty.close()
                 for number in range(given.history):
                     measured(url, names, f"earlier {number}", stage)
                     measured(url, names, f"earlier {number}", commit)

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any
 
 from ansible.module_utils.basic import missing_required_lib
 
 from ansible_collections.keyturn.devices.plugins.module_utils._files import FileProblem
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.crypto import HAS_CRYPTOGRAPHY, check_passphrase
-from ansible_collections.keyturn.devices.plugins.module_utils._ledger.database import password_of_url
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger.database import Database, password_of_url
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.errors import LedgerError
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.schema import HAS_SQLALCHEMY
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.store import Ledger
@@ -59,6 +59,12 @@ def open_ledger(
 def create_ledger(options: Mapping[str, Any], *, dry_run: bool, redactor: Redactor) -> tuple[Ledger | None, bool]:
     """Make the ledger that the options name, unless it is there. As C(Ledger.create)."""
     return Ledger.create(*_way_in(options, redactor), dry_run=dry_run)
+
+
+def place(options: Mapping[str, Any]) -> str:
+    """Where the ledger of the options is or would be, without user information. Raises LedgerError C(invalid_url)."""
+    with closing(Database(options.get("ledger_url") or DEFAULT_URL)) as database:
+        return database.label
 
 
 def _way_in(options: Mapping[str, Any], redactor: Redactor | None) -> tuple[str, str]:

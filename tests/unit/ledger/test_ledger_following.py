@@ -91,11 +91,12 @@ def test_what_the_ledger_does_not_know_is_new_and_gets_no_record(fleet: Ledger) 
 
 
 def test_a_serial_of_two_names_is_refused(fleet: Ledger) -> None:
-    for call in (
+    calls: list[Callable[[], object]] = [
         lambda: fleet.follow({"x": "1", "y": "1"}, RUN),
         lambda: fleet.stage([request("x", "new", serial="1"), request("y", "newer", serial="1")], RUN, LEASE),
         lambda: fleet.import_passwords([ImportRow("x", "new", "1"), ImportRow("y", "newer", "1")], RUN),
-    ):
+    ]
+    for call in calls:
         with pytest.raises(LedgerError, match="same serial"):
             call()
 

@@ -153,10 +153,12 @@ def test_check_mode_tells_and_changes_nothing_then_it_is_done_once(module: Modul
 
 def test_a_ledger_is_made_on_purpose_and_once(url: str, tmp_path: Path) -> None:
     module = module_of(url)
-    assert module("created", run_id=None, check=True)["changed"] is True
+    told = module("created", run_id=None, check=True)
+    assert told["changed"] is True
     assert list(tmp_path.iterdir()) == []
     made = module("created", run_id=None)
     assert made["changed"] is True
+    assert made["ledger"] == told["ledger"]
     assert made["ledger"].startswith("the ledger ")
     for check in (True, False):
         again = module("created", run_id=None, check=check)
