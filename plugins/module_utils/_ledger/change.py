@@ -55,6 +55,7 @@ class Change:
         self._dry = dry
         self._schema: Schema = schema()
         self._heads: dict[str, tuple[str, str]] = {}
+        self._read: dict[str, Device] = {}
         self._new_devices: dict[str, Device] = {}
         self._changed_devices: dict[str, Device] = {}
         self._renamed_devices: dict[str, Device] = {}
@@ -71,8 +72,8 @@ class Change:
     # -- reading ------------------------------------------------------------------------------------------------------------------
 
     def devices(self, names: Iterable[str], serials: Iterable[str] = ()) -> list[Device]:
-        """Those of these names or serial numbers."""
-        return read_devices(self.connection, list(names), list(serials))
+        """Those of these names or serial numbers. Asked for again they are the same objects, with all that was changed in them."""
+        return [self._read.setdefault(device.id, device) for device in read_devices(self.connection, list(names), list(serials))]
 
     def known(self, devices: Sequence[Device], doubted: set[str] | None = None) -> Iterator[tuple[Device, Passwords]]:
         """Each with its passwords. LedgerError C(tampered) where they cannot be believed.
