@@ -292,8 +292,8 @@ def test_a_change_made_through_rms_is_proven_by_a_log_in(edge_core: Core, tmp_pa
         ("completed_without_change", "failed; the old password is in force (old_password_in_force", "login", 1),
         ("truncates", "orphaned", None, 2),
         ("goes_silent_after_change", "changed", "login", 0),
-        ("error_after_change", "changed", "login", 1),
-        ("error", "failed; the old password is in force (rejected", None, 0),
+        ("error_after_change", "changed", "login", 0),
+        ("error", "failed; the old password is in force (rejected", "login", 1),
         ("goes_offline_midway", "unknown", None, 1),
     ],
 )

@@ -216,11 +216,15 @@ class FakeLedger:
     lists: dict[str, bytes] = field(default_factory=dict)
     reserved: dict[str, int] = field(default_factory=dict)
     followed: dict[str, Result] = field(default_factory=dict)
+    serials: dict[str, str] = field(default_factory=dict)
     observed: list[dict[str, Any]] = field(default_factory=list)
     dry_run: bool = False
     label: str = "the ledger of this test"
     identity: str = "identity"
     generation: int = 1
+
+    def names_by_serial(self) -> dict[str, str]:
+        return self.serials
 
     def stage(self, requests: Sequence[StageRequest], run: Run, lease_seconds: float) -> list[Result]:
         self._called("stage", [request.name for request in requests], run)

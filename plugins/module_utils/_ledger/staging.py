@@ -73,6 +73,8 @@ def _stage(change: Change, leases: Leases, device: Device, passwords: Passwords,
             return already
     if staged:
         change.move(device, staged, SUPERSEDED, "superseded")
+        # It may be in force: until the new one is proven, nothing is.
+        change.unverify(device)
     until = leases.take(device, lease_seconds)
     password_id = change.add_password(
         device,

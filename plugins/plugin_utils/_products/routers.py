@@ -51,6 +51,9 @@ _AT_ROUTERS = Kind("device", proves_itself=True)
 _LOOK = Kind("login", asks=False, looks_first=True)
 _LOOK_AND_SET = Kind("login", looks_first=True, proves=True)
 
+# RMS has ended with a router, in words that leave open what became of it.
+_ENDED = ("rejected", "same_password", "warning")
+
 # How router_password and router_login name the password in force.
 _LIVE = {"new": STAGED, "staged": STAGED, "current": CURRENT, "neither": NEITHER}
 
@@ -273,9 +276,8 @@ def _answer_of_rms(target: Target) -> Answer:
     outcome = target.outcome
     if outcome is None:
         return Answer("unknown", "protocol", "Nothing was told of this router.", late=target.sent_late)
-    return Answer(
-        outcome.status, outcome.reason, outcome.message, final=outcome.status == "failed" and not outcome.retryable, late=target.sent_late
-    )
+    has_ended = outcome.reason in _ENDED if outcome.status == "unknown" else outcome.status == "failed" and not outcome.retryable
+    return Answer(outcome.status, outcome.reason, outcome.message, final=has_ended, late=target.sent_late)
 
 
 def _place(taken: Taken) -> dict[str, t.Any]:

@@ -26,7 +26,7 @@ from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.batch im
 )
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.due import Plan, Record, Rules, make_plan, parse_time
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.inventory import Found, read_devices
-from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.product import Device, Fault, Problem, Product, Sighting
+from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.product import CONTROLLER, Device, Fault, Problem, Product, Sighting
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.sources import given_passwords
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.summary import Planned, announce, unmasked_told
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.tally import Told
@@ -180,6 +180,8 @@ class Planning:
             "summary_limit": self.found.run["summary_limit"],
             "recap_limit": self.found.run["recap_limit"],
             "requests": self._requests,
+            "here": [place for place, order in enumerate(orders) if order.batch.site == CONTROLLER],
+            "elsewhere": [place for place, order in enumerate(orders) if order.batch.site != CONTROLLER],
             "batches": [
                 {
                     "number": order.batch.number,

@@ -123,8 +123,8 @@ class Taken:
 class Answer:
     """What was said when a device was asked to change, in the vocabulary of C(_outcomes).
 
-    C(live): which password a login during the change proved, STAGED, CURRENT or NEITHER; None when none did. C(final): after a refusal the
-    vendor is through with the device, so that the change cannot come any more. C(late): it may have left after the lease had ended.
+    C(live): which password a login during the change proved, STAGED, CURRENT or NEITHER; None when none did. C(final): the vendor is
+    through with the device, so that the change cannot come any more. C(late): it may have left after the lease had ended.
     """
 
     status: str

@@ -211,7 +211,7 @@ class _Work:
         for name in late:
             record = records.get(name, {})
             staged = record.get("staged")
-            supersede = staged is not None and not record.get("lease") and bool(self._why_superseded(name, staged))
+            supersede = staged is not None and not record.get("lease") and self._is_denied(name, staged)
             if record.get("orphaned") or (staged and not supersede) or not self._is_due(name, record, supersede):
                 del wishes[name]
             else:
@@ -219,8 +219,10 @@ class _Work:
                 wishes[name] = replace(wishes[name], expected_current=current, supersede=supersede)
         return wishes
 
-    def _why_superseded(self, name: str, staged: Mapping[str, t.Any]) -> str:
-        return why_superseded(self.around.product, self.members[name].device, staged)
+    def _is_denied(self, name: str, staged: Mapping[str, t.Any]) -> bool:
+        """Whether the vendor says of a password in doubt that the device has it already, which only a new one can settle."""
+        denied = staged.get("last_reason") == "same_password"
+        return denied and bool(why_superseded(self.around.product, self.members[name].device, staged))
 
     def _is_due(self, name: str, record: Mapping[str, t.Any], supersede: bool) -> bool:
         wish, member = self.batch.wishes[name], self.members[name]

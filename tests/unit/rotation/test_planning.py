@@ -273,7 +273,7 @@ def test_in_check_mode_where_nothing_is_renamed_it_is_found_under_its_old_name()
 
 def test_two_hosts_with_one_serial_are_refused_also_where_only_one_of_them_is_in_the_run() -> None:
     scene = Scene(a={"device_serial": "1"}, b={"device_serial": "1"})
-    scene.ledger.followed["a"] = renamed("a", "b")
+    scene.ledger.serials = {"1": "b"}
     with pytest.raises(ModuleFailure, match="a: its serial is also that of b, another host"):
         scene.plan("a")
 

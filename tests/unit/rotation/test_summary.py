@@ -53,7 +53,8 @@ def batch(*told: Told, requests: int = 1) -> dict[str, Any]:
 
 
 def summed(plan: Planned, *batches: Mapping[str, Any], stop: str = "", check_mode: bool = False) -> dict[str, Any]:
-    return summarise(plan, BOXES, batches, stop, check_mode=check_mode)
+    worked = [{**batch, "place": place} for place, batch in enumerate(batches)]
+    return summarise(plan, BOXES, worked, stop, check_mode=check_mode)
 
 
 DONE = Told("a", "committed")
