@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 
 # What of a device its MAC vouches for, besides its passwords.
 _VOUCHED = frozenset(("name", "serial", "generation", "retired_at"))
+# What an index has to be changed for; nearly always it stays.
+_INDEXED = frozenset(("name", "serial"))
+_EVENT = ("at", "who", "run_id", "device", "name", "from_state", "to_state", "reason")
 
 
 class Change:
@@ -52,14 +55,15 @@ class Change:
         self._dry = dry
         self._schema: Schema = schema()
         self._heads: dict[str, tuple[str, str]] = {}
-        self._devices: dict[str, Device] = {}
-        self._new_devices: list[Device] = []
-        self._device_values: dict[str, dict[str, Any]] = defaultdict(dict)
-        self._stale: set[str] = set()
+        self._read: dict[str, Device] = {}
+        self._new_devices: dict[str, Device] = {}
+        self._changed_devices: dict[str, Device] = {}
+        self._renamed_devices: dict[str, Device] = {}
+        self._to_vouch_for: dict[str, Device] = {}
         self._new_passwords: list[dict[str, Any]] = []
         self._password_values: dict[str, dict[str, Any]] = defaultdict(dict)
         self._deleted: list[str] = []
-        self._events: list[dict[str, Any]] = []
+        self._events: list[tuple[Any, ...]] = []
         #: One-time lists of passwords that were deleted.
         self.forgotten_lists: set[str] = set()
         #: Whether anything was written.
@@ -68,8 +72,8 @@ class Change:
     # -- reading ------------------------------------------------------------------------------------------------------------------
 
     def devices(self, names: Iterable[str], serials: Iterable[str] = ()) -> list[Device]:
-        """Those of these names or serial numbers."""
-        return read_devices(self.connection, list(names), list(serials))
+        """Those of these names or serial numbers. Asked for again they are the same objects, with all that was changed in them."""
+        return [self._read.setdefault(device.id, device) for device in read_devices(self.connection, list(names), list(serials))]
 
     def known(self, devices: Sequence[Device], doubted: set[str] | None = None) -> Iterator[tuple[Device, Passwords]]:
         """Each with its passwords. LedgerError C(tampered) where they cannot be believed.
@@ -114,7 +118,7 @@ class Change:
         device = Device(**{**values, "generation": 0, "history": 0, "failures": 0, "mac": b""})
         self._heads[device.id] = ("", "")
         self.vouch_again(device)
-        self._new_devices.append(device)
+        self._new_devices[device.id] = device
         return device
 
     def update_device(self, device: Device, **values: Any) -> None:
@@ -123,12 +127,14 @@ class Change:
             setattr(device, name, value)
         if not _VOUCHED.isdisjoint(values):
             self.vouch_again(device)
-        self._device_values[device.id].update(values)
+        if not _INDEXED.isdisjoint(values):
+            self._renamed_devices[device.id] = device
+        self._changed_devices[device.id] = device
 
     def vouch_again(self, device: Device) -> None:
         """What the database says of it is right, whoever wrote it."""
-        self._stale.add(device.id)
-        self._devices[device.id] = device
+        self._to_vouch_for[device.id] = device
+        self._changed_devices[device.id] = device
 
     def unverify(self, device: Device) -> None:
         """Nothing counts as proven any more."""
@@ -188,16 +194,16 @@ class Change:
     def event(self, device: Device | None, from_state: str, to_state: str, reason: str, name: str = "") -> None:
         """Told of every change. C(name): of a device that the ledger does not know."""
         self._events.append(
-            {
-                "at": self.now,
-                "who": self.who,
-                "run_id": self.run.id,
-                "device": device.id if device else None,
-                "name": device.name if device else name,
-                "from_state": from_state,
-                "to_state": to_state,
-                "reason": reason,
-            }
+            (
+                self.now,
+                self.who,
+                self.run.id,
+                device.id if device else None,
+                device.name if device else name,
+                from_state,
+                to_state,
+                reason,
+            )
         )
 
     def execute(self, statement: Any, rows: Any = None) -> None:
@@ -210,7 +216,8 @@ class Change:
 
     def write(self) -> None:
         """Everything collected so far, in an order in which nothing is there twice on the way."""
-        collected = (self._device_values, self._new_devices, self._new_passwords, self._password_values, self._deleted, self._events)
+        devices = (self._new_devices, self._changed_devices, self._renamed_devices, self._to_vouch_for)
+        collected = (*devices, self._new_passwords, self._password_values, self._deleted, self._events)
         if self._dry or not any(collected):
             return
         self.wrote = True
@@ -223,36 +230,36 @@ class Change:
         for values, keys in sorted(_alike(self._password_values), key=lambda group: group[0].get("slot") not in HISTORY):
             for part in chunks(keys):
                 self.connection.execute(sa.update(passwords).where(passwords.c.id.in_(part)).values(**values))
-        for table, rows in ((passwords, self._new_passwords), (self._schema.events, self._events)):
-            if rows:
-                columns = tuple(rows[0])
-                self._execute_many(sa.insert(table), columns, list(map(itemgetter(*columns), rows)))
-        for each in (self._stale, *collected):
+        columns = tuple(column.name for column in passwords.columns)
+        self._execute_many(sa.insert(passwords), columns, list(map(itemgetter(*columns), self._new_passwords)))
+        self._execute_many(sa.insert(self._schema.events), _EVENT, self._events)
+        for each in collected:
             each.clear()
 
     def _write_devices(self) -> None:
-        for device_id in self._stale:
-            device = self._devices[device_id]
-            self.update_device(device, mac=self.box.vouch_for_device(device, *self._heads[device_id]))
-        new = {device.id for device in self._new_devices}
-        renamed = [device_id for device_id, values in self._device_values.items() if "name" in values and device_id not in new]
-        # Names may be swapped: each gives up its own before any takes another's.
-        self._update_devices((device_id, {"name": f"({device_id})"}) for device_id in renamed)
-        self._update_devices((device_id, values) for device_id, values in self._device_values.items() if device_id not in new)
-        columns = tuple(column.name for column in self._schema.devices.columns)
-        self._execute_many(sa.insert(self._schema.devices), columns, [attrgetter(*columns)(device) for device in self._new_devices])
-
-    def _update_devices(self, values_of: Iterable[tuple[str, dict[str, Any]]]) -> None:
-        """One statement for all rows that get values in the same columns."""
+        for device in self._to_vouch_for.values():
+            device.mac = self.box.vouch_for_device(device, *self._heads[device.id])
         table = self._schema.devices
-        groups: dict[tuple[str, ...], list[tuple[Any, ...]]] = defaultdict(list)
-        for device_id, values in values_of:
-            groups[tuple(values)].append((*values.values(), device_id))
-        for columns, rows in groups.items():
-            # Not the columns' own names, which an UPDATE takes for something else.
-            given: dict[str, Any] = {name: sa.bindparam(f"new_{name}") for name in columns}
-            statement = sa.update(table).where(table.c.id == sa.bindparam("device_id")).values(given)
-            self._execute_many(statement, (*(f"new_{name}" for name in columns), "device_id"), rows)
+        columns = tuple(column.name for column in table.columns)
+        there = [device for device in self._changed_devices.values() if device.id not in self._new_devices]
+        renamed = [device for device in there if device.id in self._renamed_devices]
+        # Names may be swapped: each gives up its own before any takes another's.
+        self._update_devices(("name",), [(f"({device.id})", device.id) for device in renamed])
+        for devices, names in (
+            (renamed, columns),
+            ([device for device in there if device.id not in self._renamed_devices], [name for name in columns if name not in _INDEXED]),
+        ):
+            changing = tuple(name for name in names if name not in ("id", "created_at"))
+            self._update_devices(changing, list(map(attrgetter(*changing, "id"), devices)))
+        self._execute_many(sa.insert(table), columns, list(map(attrgetter(*columns), self._new_devices.values())))
+
+    def _update_devices(self, columns: tuple[str, ...], rows: Sequence[tuple[Any, ...]]) -> None:
+        """C(rows): the values of these columns, and the device's id."""
+        table = self._schema.devices
+        # Not the columns' own names, which an UPDATE takes for something else.
+        given: dict[str, Any] = {name: sa.bindparam(f"new_{name}") for name in columns}
+        statement = sa.update(table).where(table.c.id == sa.bindparam("device_id")).values(given)
+        self._execute_many(statement, (*(f"new_{name}" for name in columns), "device_id"), rows)
 
     def _execute_many(self, statement: Any, names: tuple[str, ...], rows: Sequence[tuple[Any, ...]]) -> None:
         """One statement for each row. C(names): what the values of a row are called in the statement, in their order.
