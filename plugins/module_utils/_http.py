@@ -455,7 +455,7 @@ class HttpClient:
         journal.before_sending, journal.after_sending = before_sending, after_sending
         before_sending()  # Not worth a connection otherwise.
         try:
-            return self._connections.to(url).urlopen(
+            return self._connections.to(url).request(
                 method,
                 url,
                 body=body,

@@ -210,11 +210,14 @@ class Field:
 class Values(t.Protocol):
     """One device's variables. A problem is remembered where a value cannot be used, and the default returned."""
 
-    def text(self, variable: str, default: str = "") -> str: ...
+    def text(self, variable: str, default: str = "") -> str:
+        """A variable that is text; a number of digits counts as text."""
 
-    def problem(self, where: str, message: str) -> None: ...
+    def problem(self, where: str, message: str) -> None:
+        """Remember that something cannot be used."""
 
-    def setting(self, name: str) -> t.Any: ...
+    def setting(self, name: str) -> t.Any:
+        """A variable of the role, without its prefix, of its own type."""
 
 
 class Product(t.Protocol):

@@ -25,11 +25,13 @@ def task(*above: str, strategy: str = "linear") -> Any:
     return SimpleNamespace(_parent=parent, get_play=lambda: SimpleNamespace(strategy=strategy))
 
 
-def hosts(planning: Any, *, whole_play: bool = False, batch: list[str] = BATCH, **joined: str) -> list[str]:
+def hosts(planning: Any, *, whole_play: bool = False, batch: list[str] | None = None, **joined: str) -> list[str]:
     """C(joined): by host, the token that it left behind."""
     known = {(name, JOINED): {"token": token} for name, token in joined.items()}
     variables = FakeVariables({name: {} for name in BATCH}, known)
-    return hosts_of_run(planning, {"inventory_hostname": "b", "ansible_play_batch": batch}, variables, whole_play)
+    return hosts_of_run(
+        planning, {"inventory_hostname": "b", "ansible_play_batch": BATCH if batch is None else batch}, variables, whole_play
+    )
 
 
 def test_hosts_that_joined_this_inclusion_are_in_the_run_and_those_a_condition_left_out_are_not() -> None:

@@ -61,6 +61,13 @@ VENDOR = {
     "changed, it is silent": ("vendor", said("changed"), None, SILENT, BY_ITS_WORD),
     "changed, the new password logs in": ("vendor", said("changed"), None, IN_FORCE[STAGED], COMMITTED),
     "changed, the old password logs in": ("vendor", said("changed"), None, IN_FORCE[CURRENT], OLD_IN_FORCE),
+    "ended in open words, the old password logs in": (
+        "vendor",
+        said("unknown", final=True),
+        None,
+        IN_FORCE[CURRENT],
+        Outcome("failed", "login", CURRENT),
+    ),
     "changed, neither logs in": ("vendor", said("changed"), None, IN_FORCE[NEITHER], ORPHANED),
     "changed, the new password is refused": ("vendor", said("changed"), None, REFUSED, REFUSED_NEW),
     "unchanged, no login possible": ("vendor", said("unchanged"), None, None, OPEN),

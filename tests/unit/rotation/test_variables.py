@@ -215,7 +215,7 @@ def test_a_resolved_value_is_plain_data(world: World) -> None:
     variables = world.variables()
     value = variables.resolve(variables.of("a")["device_password_policy"], variables.of("a"))
     assert value in ({"length": 30, "special": True}, {"length": "30", "special": True})
-    assert type(value) is dict
+    assert value.__class__ is dict
     assert json.loads(json.dumps(value)) == value
 
 
@@ -223,7 +223,7 @@ def test_an_encrypted_variable_is_read_also_inside_a_mapping(world: World) -> No
     variables = world.variables()
     source: Any = variables.resolve(variables.of("a")["device_password_source"], variables.of("a"))
     assert source == {"kind": "value", "password": "Sealed-Password-2026"}
-    assert type(source["password"]) is str
+    assert source["password"].__class__ is str
 
 
 def test_a_template_that_cannot_be_resolved_is_told_in_one_line_without_the_inventorys_own(world: World) -> None:

@@ -101,7 +101,9 @@ def talkative_routers(kind: str) -> Iterator[list[str]]:
 def test_sixteen_routers_at_once_that_answer_64_megabytes_take_a_few_megabytes_each(kind: str) -> None:
     with talkative_routers(kind) as hosts:
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-        done = subprocess.run([sys.executable, "-c", CHILD, *hosts], env=environment, capture_output=True, text=True, timeout=120)
+        done = subprocess.run(
+            [sys.executable, "-c", CHILD, *hosts], env=environment, capture_output=True, text=True, timeout=120, check=False
+        )
     assert done.returncode == 0, done.stderr
     measured = json.loads(done.stdout)
     assert {status for status, _reason in measured["outcomes"]} == {"failed"}
