@@ -189,6 +189,12 @@ class Pages:
         self.mark()
         self.browser.click(element)
 
+    def dismiss(self) -> None:
+        """Take note of a message in a box of its own, which hides the page."""
+        if self.has("message_ok"):
+            self.press("message_ok")
+            self.settle()
+
     # What comes after
 
     def mark(self) -> None:

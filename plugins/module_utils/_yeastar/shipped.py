@@ -30,6 +30,8 @@ elements:
   forgot_send:
     - {id: send, grade: observed}
     - {text: send, inside: forgot_window, grade: assumed}
+  message_box: {css: .x-message-box, grade: observed}
+  message_ok: {text: ok, inside: message_box, grade: assumed}
   privacy_save: {id: pp-save, grade: observed}
   main_menu:
     - {css: .css_mainmenu, grade: assumed}
@@ -65,6 +67,7 @@ labels:
   bound_email: {keys: [l.login.email], words: ["Email Address", "邮箱地址"], grade: documented}
   sender_name: {keys: [l.cp.email.sender], words: ["Sender Name", "发件人"], grade: observed}
   save: {keys: [l.cp.common.save], words: ["Save", "保存"], grade: documented}
+  ok: {keys: [], words: [OK, "确定"], grade: assumed}
   cancel: {keys: [l.cp.common.cancel], words: ["Cancel", "取消"], grade: observed}
   send: {keys: [], words: ["Send", "发送"], grade: observed}
   test: {keys: [l.cp.common.test], words: ["Test", "测试"], grade: observed}
