@@ -29,6 +29,7 @@ REASONS: Mapping[str, bool] = {
     "link_ambiguous": False,
     "link_expired": True,
     "link_foreign_host": False,
+    "link_missing": False,
     "link_not_local": False,
     "link_unknown": False,
     "link_unsafe": False,
@@ -37,8 +38,11 @@ REASONS: Mapping[str, bool] = {
     "list_missing": True,
     "list_unreadable": False,
     "locked_out": True,
+    "mail_superseded": False,
     "mail_timeout": True,
+    "mail_unreadable": False,
     "mailbox_refused": False,
+    "marker_stale": False,
     "new_password_refused": True,
     "no_api": False,
     "no_bound_email": False,
@@ -66,6 +70,8 @@ REASONS: Mapping[str, bool] = {
     "warning": True,
     "would_change": False,
     "wrong_device": False,
+    "wrong_recipient": False,
+    "wrong_sender": False,
 }
 
 

@@ -46,6 +46,12 @@ _INERT = re.compile(r"[A-Za-z0-9_.~-]*\Z")
 _REQUOTE_SAFE = "!#$%&'()*+,/:;=?@[]~"
 
 
+class Revealed(str):
+    """A secret that a module was asked for. It leaves a result as it is; wherever else it stands it is masked."""
+
+    __slots__ = ()
+
+
 def _bytes(secret: str) -> bytes:
     """As the system writes it: a byte that was no UTF-8 when it was read is that byte again."""
     try:
@@ -276,6 +282,8 @@ class Redactor:
             return text if known == text else known
 
         def clean(item: Any) -> Any:
+            if isinstance(item, Revealed):
+                return str(item)
             if isinstance(item, str):
                 return clean_text(item)
             if item is None or isinstance(item, bool):

@@ -58,6 +58,8 @@ def _postgresql_is_there() -> bool:
 
 # Debian package -> whether what the tests want of it is there already.
 SYSTEM_PACKAGES: dict[str, Callable[[], bool]] = {
+    "dovecot-imapd": lambda: Path("/usr/lib/dovecot/imap").exists(),
+    "dovecot-pop3d": lambda: Path("/usr/lib/dovecot/pop3").exists(),
     "openssh-server": lambda: Path("/usr/sbin/sshd").exists(),
     "postgresql": _postgresql_is_there,
 }

@@ -2,39 +2,60 @@
 # GNU General Public License v3.0 or later (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""One PostgreSQL server for all unit tests of a process."""
+"""One PostgreSQL server and one Dovecot for all unit tests of a process."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
+from support.dovecot import DovecotServer
 from support.postgresql import PostgresqlServer
 
-SERVER = pytest.StashKey[PostgresqlServer]()
-FAILURE = pytest.StashKey[Exception]()
+#: Fixture -> what makes its server.
+SERVERS: dict[str, Callable[[], Any]] = {"postgresql": PostgresqlServer, "dovecot": DovecotServer}
+
+RUNNING = pytest.StashKey[dict[str, Any]]()
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Start the server before the first test: `ansible-test units` forks for each, and what a fork starts nobody stops."""
-    if not session.config.option.collectonly and any(_wants_postgresql(item) for item in session.items):
-        try:
-            session.config.stash[SERVER] = PostgresqlServer()
-        except (OSError, RuntimeError) as error:  # told by each test that wants it
-            session.config.stash[FAILURE] = error
+    """Start the servers before the first test: `ansible-test units` forks for each, and what a fork starts nobody stops."""
+    running = session.config.stash.setdefault(RUNNING, {})
+    for name, make in SERVERS.items():
+        if not session.config.option.collectonly and any(_wants(item, name) for item in session.items):
+            try:
+                running[name] = make()
+            except (OSError, RuntimeError) as error:  # told by each test that wants it
+                running[name] = error
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    server = session.config.stash.get(SERVER, None)
-    if server is not None:
-        server.close()
+    for server in session.config.stash.get(RUNNING, {}).values():
+        if not isinstance(server, Exception):
+            server.close()
 
 
-def _wants_postgresql(item: pytest.Item) -> bool:
-    return isinstance(item, pytest.Function) and ("postgresql" in item.fixturenames or "[postgresql" in item.name)
+def _wants(item: pytest.Item, name: str) -> bool:
+    return isinstance(item, pytest.Function) and (name in item.fixturenames or f"[{name}" in item.name)
+
+
+def _running(config: pytest.Config, name: str) -> Any:
+    server = config.stash[RUNNING][name]
+    if isinstance(server, Exception):
+        raise server
+    return server
 
 
 @pytest.fixture(scope="session")
 def postgresql(pytestconfig: pytest.Config) -> PostgresqlServer:
     """The server, running and empty but for the databases of earlier tests."""
-    if FAILURE in pytestconfig.stash:
-        raise pytestconfig.stash[FAILURE]
-    return pytestconfig.stash[SERVER]
+    server: PostgresqlServer = _running(pytestconfig, "postgresql")
+    return server
+
+
+@pytest.fixture(scope="session")
+def dovecot(pytestconfig: pytest.Config) -> DovecotServer:
+    """The server, running and empty but for the mailboxes of earlier tests."""
+    server: DovecotServer = _running(pytestconfig, "dovecot")
+    return server

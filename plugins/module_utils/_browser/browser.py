@@ -201,15 +201,16 @@ class Browser:
             text = self._redactor.shown((problem.message or "").split("\n")[0], 200)
             raise BrowserFault("protocol", f"the browser could not do it: {text}") from None
 
-    def open(self, url: str) -> None:
-        """Open a page. Raises BrowserFault; C(link_foreign_host) for one that leads to where the browser may not go."""
+    def open(self, url: str) -> int:
+        """Open a page, and return the HTTP status. Raises BrowserFault; C(link_foreign_host) for one that leads to where the browser may not go."""
         self.gateway.fault = None
 
-        def go() -> None:
-            self.page.goto(url, wait_until="domcontentloaded")
+        def go() -> int:
+            response = self.page.goto(url, wait_until="domcontentloaded")
+            return response.status if response else 0
 
         try:
-            self._do(go)
+            return self._do(go)
         except BrowserFault as fault:
             parts = urlsplit(self._headed_for)
             if fault.reason == "protocol" and parts.netloc != urlsplit(url).netloc and not self.gateway.lets(parts):

@@ -88,10 +88,12 @@ def carry_out(
     more: Callable[[], Mapping[str, Any]] = dict,
     good: Sequence[str] = ("changed", "unchanged"),
     seconds: float | None = None,
+    check: bool = True,
 ) -> dict[str, Any]:
     """Visit the PBX, and tell what became of it. ModuleFailure with the same result when it ended badly and the task shall fail then.
 
     C(more): return values besides those that all PBX modules have. C(seconds): for the whole visit, by default some time-outs.
+    C(check): whether the PBX must be there at C(url) to begin with.
     """
     timeout = options["timeout"]
     visit: Visit | None = None
@@ -109,8 +111,9 @@ def carry_out(
             pages = Pages(browser, prepared.profile, context.redactor)
             visit = Visit(prepared.site, pages, Door(pages, prepared.site.address, options["username"]))
             try:
-                # Before anything is typed, and in words that a browser does not have.
-                browser.gateway.check(prepared.site.address)
+                if check:
+                    # Before anything is typed, and in words that a browser does not have.
+                    browser.gateway.check(prepared.site.address)
                 outcome = work(visit)
             except BrowserFault as fault:
                 outcome = failed(fault)
