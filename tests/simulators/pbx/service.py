@@ -54,6 +54,7 @@ class Pbx:
         self.switches = switches
         self.clock = clock
         self.root = ""
+        self._first = (password, email)
         self.memory = Memory({"admin": User("admin", password, email)})
         self._framework = framework()
         self._check_switches()
@@ -94,6 +95,11 @@ class Pbx:
         self._check_switches()
 
     def control(self, call: Call) -> Answer | None:
+        if call.path == "reset" and call.method == "POST":
+            # The object itself stays: the server looks at it.
+            vars(self.switches).update(vars(Switches()))
+            self.memory = Memory({"admin": User("admin", *self._first)})
+            return Answer(200, {})
         if call.path == "truth":
             return Answer(200, self._truth())
         if call.path == "clock" and call.method == "POST":

@@ -81,6 +81,12 @@ class PbxSimulator:
         result: dict[str, Any] = self._process.control("switches", switches)
         return result
 
+    def reset(self, **switches: Any) -> None:
+        """As it was when it started, but for these switches: sharing one between tests is faster than starting another."""
+        self._process.control("reset", {})
+        self.set(faults=[], **switches)
+        self.clear_log()
+
     def truth(self) -> dict[str, Any]:
         """Users with every password they had, e-mail settings, sessions, links, logins, and how often what was asked for."""
         result: dict[str, Any] = self._process.control("truth")
