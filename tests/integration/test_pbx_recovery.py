@@ -65,7 +65,6 @@ def test_a_lost_password_is_recovered_and_proven(site: Site, switches: dict[str,
         ({}, {"email": ""}, "no_bound_email"),
         ({"string_table": False}, {"email": ""}, "no_bound_email"),
         ({}, {"email": "other@example.com"}, "unknown_user_or_email"),
-        ({"forgot_errors": "generic"}, {"email": ""}, "unknown_user_or_email"),
         ({"forgot_lock_after": 1}, {"email": ""}, "no_bound_email"),
     ],
     ids=str,
@@ -145,16 +144,16 @@ def test_check_mode_asks_for_nothing(site: Site) -> None:
     assert (result["status"], result["reason"], site.pbx.truth()["requests"]) == ("changed", "would_change", [])
 
 
-@pytest.mark.parametrize("noise", ["dead_link", "foreign_host", "look_alike_host", "userinfo", "href_differs", "two_links", "javascript"])
-def test_the_right_mail_is_found_among_forged_ones(site: Site, noise: str) -> None:
-    site.pbx.set(mail_noise=[noise])
+def test_the_right_mail_is_found_among_forged_ones(site: Site) -> None:
+    noise = ["dead_link", "foreign_host", "look_alike_host", "userinfo", "href_differs", "two_links", "javascript"]
+    site.pbx.set(mail_noise=noise, mail_copies=2)
     result = site.recover()
     assert (result["status"], site.pbx.password) == ("changed", NEW), result
 
 
 @pytest.mark.parametrize(
     ("noise", "reason"),
-    [("foreign_host", "link_foreign_host"), ("look_alike_host", "link_foreign_host"), ("userinfo", "link_unsafe"), ("javascript", "link_unsafe")],
+    [("href_differs", "link_foreign_host"), ("userinfo", "link_unsafe")],
 )
 def test_a_forged_mail_alone_gets_no_password(site: Site, noise: str, reason: str) -> None:
     site.pbx.set(mail_noise=[noise], mail_copies=0)

@@ -64,7 +64,7 @@ def try_smtp(settings: EmailSettings) -> bool:
     try:
         with _smtp(settings) as client:
             mail = _mail("Test", "This is a test.", "", settings, settings.address, Switches(mail_format="text"))
-            client.sendmail(settings.address, [settings.address], mail.as_bytes())
+            client.sendmail(settings.address, [settings.address], _wire(mail))
     except NotSent:
         return False
     return True
@@ -94,7 +94,7 @@ def send_link(settings: EmailSettings, recipient: str, link: str, dead_link: str
     def send() -> None:
         with _smtp(settings) as client:
             for sender, mail in mails:
-                client.sendmail(sender, [recipient], mail.as_bytes())
+                client.sendmail(sender, [recipient], _wire(mail))
 
     if not switches.mail_delay_seconds:
         send()
@@ -167,3 +167,8 @@ def _mail(subject: str, text: str, page: str, settings: EmailSettings, recipient
     mail["Date"] = formatdate()
     mail["Message-ID"] = make_msgid(domain="pbx.example.com")
     return mail
+
+
+def _wire(mail: Message) -> bytes:
+    """As SMTP wants it; smtplib leaves the line ends of bytes alone."""
+    return mail.as_bytes(policy=mail.policy.clone(linesep="\r\n"))
