@@ -71,8 +71,8 @@ options:
     default: fail
 notes:
   - The pages of the PBX are worked in a headless Chromium, because no documented interface reaches the administrator's password. Which
-    ids and texts they have is known from public evidence, not from a device. Where a page is not the one that the profile describes, the module
-    stops with reason V(profile_unknown) and says what it looked for, before anything is typed there.
+    ids and texts they have is known from public evidence, not from a device. Where a page is not the one that the profile describes, the
+    module stops with reason V(profile_unknown) and says what it looked for, before anything is typed there.
   - The browser can connect to the PBX and to nothing else, whatever a page tries. It keeps everything in memory and leaves nothing behind.
   - A PBX may lock out an address after three wrong logins. A lock-out is reported as V(locked_out), and nothing more is sent.
   - A factory reset is never requested.

@@ -10,18 +10,19 @@ module: pbx_email_recovery
 short_description: Recover the lost administrator password of a Yeastar PBX by its Forget Password mail
 version_added: 0.1.0
 description:
-  - Gets back into a Yeastar S-Series, K2 or legacy Cloud PBX whose password is lost, the way the vendor prescribes. The PBX is asked to mail a
-    link to the address bound to the user, the mail is awaited, its link checked and opened, a new password set and proven by a login.
+  - Gets back into a Yeastar S-Series, K2 or legacy Cloud PBX whose password is lost, the way the vendor prescribes. The PBX is asked to
+    mail a link to the address bound to the user, the mail is awaited, its link checked and opened, a new password set and proven by a
+    login.
   - It needs a PBX that was prepared for it, with working e-mail settings and a bound address, see M(keyturn.devices.pbx_email_settings).
   - The new password goes nowhere but to the PBX. The link must lead to one of O(allowed_hosts), and the browser can reach no other origin.
   - The outcome is V(changed), V(failed) (the PBX certainly kept its password) or V(unknown) (the new password may be in force and must be
     kept).
 notes:
-  - A link lives 30 minutes, and works only in the PBX's own network, other than that of a Cloud PBX. Where the controller is not there, give
-    O(proxy), or delegate the task to a host that is.
+  - A link lives 30 minutes, and works only in the PBX's own network, other than that of a Cloud PBX. Where the controller is not there,
+    give O(proxy), or delegate the task to a host that is.
   - In a run the PBX is asked for one mail, and for one more when the link had expired; one login is made, with the new password.
-  - "The new password must meet the strong rule (at least 10 characters, upper case, lower case and digits, no three digits in order, none of
-    C(; & \" ' \\ < > ` |) nor a space). It is checked before anything is sent."
+  - "The new password must meet the strong rule (at least 10 characters, upper case, lower case and digits, no three digits in order,
+    none of C(; & \" ' \\ < > ` |) nor a space). It is checked before anything is sent."
 author:
   - Keyturn developers (@keyturn)
 extends_documentation_fragment:
@@ -64,7 +65,8 @@ options:
     type: str
   allowed_hosts:
     description:
-      - Where the link may point, names or addresses, with or without a port. By default the host of O(url), by HTTPS unless O(url) is V(http://).
+      - Where the link may point, names or addresses, with or without a port. By default the host of O(url), by HTTPS unless O(url) is
+        V(http://).
     type: list
     elements: str
   state:

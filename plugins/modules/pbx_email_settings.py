@@ -117,7 +117,8 @@ EXAMPLES = r"""
 RETURN = r"""
 status:
   description:
-    - V(changed), V(unchanged), V(failed) or V(unknown). V(failed) also when the test failed; RV(ignore:changed) says whether something was written.
+    - V(changed), V(unchanged), V(failed) or V(unknown). V(failed) also when the test failed; RV(ignore:changed) says whether something
+      was written.
   returned: when the PBX was asked
   type: str
   sample: unchanged

@@ -12,15 +12,16 @@ version_added: 0.1.0
 description:
   - Changes a known password of a Yeastar S-Series, K2 or legacy Cloud PBX on its page My Settings, and proves the new one by another login.
     Where the PBX forces a change because the current password is weak, it is changed in the window of that.
-  - The outcome is V(changed), V(unchanged), V(failed) (the PBX certainly kept its password) or V(unknown) (nobody knows, for instance because
-    the connection broke after the new password was sent). A password with the outcome V(unknown) may be in force and must be kept, together
-    with the one before. Nothing that changes a password is repeated on its own.
+  - The outcome is V(changed), V(unchanged), V(failed) (the PBX certainly kept its password) or V(unknown) (nobody knows, for instance
+    because the connection broke after the new password was sent). A password with the outcome V(unknown) may be in force and must be
+    kept, together with the one before. Nothing that changes a password is repeated on its own.
   - "In order: check the new password against the rule of the PBX; log in with the current one; change it; log out; log in with the new one;
     log out."
   - On its own this module does not remember any password.
 notes:
-  - "The new password must always meet the strong rule (at least 10 characters, upper case, lower case and digits, no three digits in order, none of
-    C(; & \" ' \\ < > ` |) nor a space), also where the PBX allows weak ones: it would force another change once that is switched off."
+  - "The new password must always meet the strong rule (at least 10 characters, upper case, lower case and digits, no three digits in
+    order, none of C(; & \" ' \\ < > ` |) nor a space), also where the PBX allows weak ones: it would force another change once that is
+    switched off."
   - One wrong login at most is made in a run, provided that one of the two passwords is in force.
 author:
   - Keyturn developers (@keyturn)
@@ -62,8 +63,8 @@ options:
     default: current
   run_holder:
     description:
-      - The process that ends with the run, as M(keyturn.devices.rotation_plan) returns it. No password is changed once that process is gone,
-        because another run may have taken over by then. A process on another host counts as alive.
+      - The process that ends with the run, as M(keyturn.devices.rotation_plan) returns it. No password is changed once that process is
+        gone, because another run may have taken over by then. A process on another host counts as alive.
     type: str
   not_after:
     description:
@@ -119,7 +120,8 @@ reason:
     - Why the status is not simply V(changed); empty otherwise.
     - "One of: V(unauthorized), V(locked_out), V(forced_change_required), V(unreachable), V(certificate), V(timeout),
       V(interrupted), V(protocol), V(profile_unknown), V(browser_missing), V(rejected), V(policy), V(bad_input),
-      V(same_password), V(new_password_refused) (the PBX said that it took the password, and then refused it), V(not_sent), V(would_change)."
+      V(same_password), V(new_password_refused) (the PBX said that it took the password, and then refused it), V(not_sent),
+      V(would_change)."
   returned: always
   type: str
   sample: ""

@@ -48,7 +48,7 @@ class Site:
 
     def run(self, module: str, check: bool = False, **options: Any) -> dict[str, Any]:
         """One of the modules on this PBX."""
-        given = {"url": self.pbx.url, "fingerprint": self.pbx.fingerprint, "timeout": 10}
+        given = {"url": self.pbx.url, "fingerprint": self.pbx.fingerprint, "timeout": 30}
         return run_module(MODULES[module], check, **{**given, **options})
 
     def login(self, *passwords: str, **options: Any) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import stat
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from datetime import datetime, timezone
@@ -20,6 +21,7 @@ from support.chromium import Listener, browser_traces
 
 from integration.pbx_site import NEW, OLD, WRONG, Site, pbx_site
 from simulators.pbx import PbxSimulator
+from tools.places import CHECKOUT, COLLECTIONS
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +55,9 @@ def test_a_password_in_force_is_proven_and_the_session_ended(site: Site, switche
     assert OLD not in result["printed"]
 
 
-@pytest.mark.parametrize("switches", [{}, {"login_result": "json", "string_table": False}, {"language": "zh", "string_table": False}], ids=str)
+@pytest.mark.parametrize(
+    "switches", [{}, {"login_result": "json", "string_table": False}, {"language": "zh", "string_table": False}], ids=str
+)
 def test_a_refused_password_is_tried_once(site: Site, switches: dict[str, Any]) -> None:
     site.pbx.set(**switches)
     result = site.login(WRONG)
@@ -235,7 +239,8 @@ def test_the_login_counts_and_not_the_word_of_the_pbx(site: Site, answer: str, e
 
 
 @pytest.mark.parametrize(
-    ("when", "expected", "password"), [("after_change", ("changed", "", "new"), NEW), ("before_change", ("failed", "rejected", "current"), OLD)]
+    ("when", "expected", "password"),
+    [("after_change", ("changed", "", "new"), NEW), ("before_change", ("failed", "rejected", "current"), OLD)],
 )
 def test_a_change_whose_answer_is_lost_is_found_out_by_a_login(site: Site, when: str, expected: tuple[Any, ...], password: str) -> None:
     # The third form that is sent: login, what My Settings shows, the change.
@@ -270,7 +275,9 @@ ACCOUNT = {
 }
 
 
-@pytest.mark.parametrize("switches", [{"test_uses": "typed"}, {"firmware": "30.11.0.25", "test_uses": "saved", "my_settings": "html"}], ids=str)
+@pytest.mark.parametrize(
+    "switches", [{"test_uses": "typed"}, {"firmware": "30.11.0.25", "test_uses": "saved", "my_settings": "html"}], ids=str
+)
 def test_settings_are_written_applied_read_back_and_tested(site: Site, switches: dict[str, Any]) -> None:
     site.pbx.set(test_result="ok", **switches)
     wanted = {"password": OLD, "email": ACCOUNT, "bound_email": "new@example.com", "update_password": "on_create"}
@@ -311,7 +318,12 @@ def test_a_weak_password_forces_a_change_before_any_setting_is_seen(site: Site) 
 def test_an_address_that_the_pbx_does_not_take_is_rejected(site: Site) -> None:
     site.pbx.set(bind_needs_password=True)
     result = site.run("email_settings", password=OLD, bound_email="new@example.com", test=False)
-    assert (result["status"], result["reason"], result["changed"], result["bound_email"]) == ("failed", "rejected", False, "admin@example.com")
+    assert (result["status"], result["reason"], result["changed"], result["bound_email"]) == (
+        "failed",
+        "rejected",
+        False,
+        "admin@example.com",
+    )
 
 
 @pytest.mark.parametrize("email", [{"address": "nobody"}, {"smtp_port": 0}, {"password": "semi&colon"}], ids=str)
@@ -327,10 +339,6 @@ def test_a_killed_run_leaves_no_process(site: Site, tmp_path: Path) -> None:
         "from ansible_collections.keyturn.devices.plugins.module_utils._browser.browser import Browser, Redactor, Trust\n"
         "with Browser(Redactor(), Trust(False)) as browser:\n    print('up', flush=True)\n    sys.stdin.read()\n"
     )
-    from tools.places import CHECKOUT, COLLECTIONS
-
-    import sys
-
     before = set(browser_traces())
     with subprocess.Popen(
         [sys.executable, script, str(COLLECTIONS), str(CHECKOUT / "tests")],

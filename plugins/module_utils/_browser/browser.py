@@ -32,7 +32,7 @@ NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome"
 
 _LIBRARY_MISSING = "The Python library playwright is missing where this module runs: pip install playwright. Nothing else of it is needed."
 _BROWSER_MISSING = (
-    "No Chromium was found where this module runs. Install one (Debian and Ubuntu: apt-get install chromium; Fedora: dnf install chromium), "
+    "No Chromium was found where this module runs. Install one (Debian, Ubuntu: apt-get install chromium; Fedora: dnf install chromium), "
     "or name one with the option browser."
 )
 
@@ -202,7 +202,7 @@ class Browser:
             raise BrowserFault("protocol", f"the browser could not do it: {text}") from None
 
     def open(self, url: str) -> int:
-        """Open a page, and return the HTTP status. Raises BrowserFault; C(link_foreign_host) for one that leads to where the browser may not go."""
+        """Open a page, and return the HTTP status. Raises BrowserFault; C(link_foreign_host) where that is not allowed."""
         self.gateway.fault = None
 
         def go() -> int:

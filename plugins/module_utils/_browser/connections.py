@@ -6,11 +6,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import hmac
+import os
 import socket
 import ssl
 import struct
+from base64 import b64encode
 from dataclasses import dataclass
 from hashlib import sha256
 from ipaddress import IPv6Address, ip_address
@@ -84,7 +85,10 @@ class Trust:
             self._context.verify_mode = ssl.CERT_NONE
         else:
             try:
-                self._context = ssl.create_default_context(**_authorities(ca_path))
+                is_directory = ca_path is not None and os.path.isdir(ca_path)
+                self._context = ssl.create_default_context(
+                    cafile=None if is_directory else ca_path, capath=ca_path if is_directory else None
+                )
             except (OSError, ssl.SSLError):
                 raise BrowserFault("certificate", "ca_path cannot be read as certificates") from None
         self._context.set_alpn_protocols(["http/1.1"])
@@ -111,14 +115,6 @@ class Trust:
                 connection.close()
                 raise BrowserFault("certificate", "the certificate is not the one with the given fingerprint")
         return connection
-
-
-def _authorities(ca_path: str | None) -> dict[str, str]:
-    if ca_path is None:
-        return {}
-    with contextlib.suppress(OSError), open(ca_path, "rb"):
-        return {"cafile": ca_path}
-    return {"capath": ca_path}
 
 
 def connect(address: Address, trust: Trust, proxy: Proxy | None, timeout: float) -> socket.socket:
@@ -188,8 +184,6 @@ def socks_host(host: str) -> bytes:
 
 def _tunnel(proxy: Proxy, raw: socket.socket, address: Address) -> None:
     """HTTP CONNECT."""
-    from base64 import b64encode
-
     host = f"[{address.host}]" if ":" in address.host else address.host
     head = f"CONNECT {host}:{address.port} HTTP/1.1\r\nHost: {host}:{address.port}\r\n"
     if proxy.username:

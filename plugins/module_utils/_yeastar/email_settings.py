@@ -296,7 +296,7 @@ class _Settings:
             pages.type("email_password", password)
         pages.mark()
         pages.press("email_test")
-        answer = pages.answer([name for name in _TESTS], seconds=max(_TEST_SECONDS, self._options["timeout"]))
+        answer = pages.answer(list(_TESTS), seconds=max(_TEST_SECONDS, self._options["timeout"]))
         pages.dismiss()
         if answer is None:
             return Outcome("failed", "timeout", "The PBX did not say in time how its test of the e-mail settings ended.")

@@ -50,7 +50,10 @@ _REFUSED_REQUESTS = {
         "vendor's article leaves only a factory reset, which erases everything and is never done by this module.",
     ),
     "unknown_user": ("unknown_user", "The PBX knows no such user."),
-    "unknown_user_or_email": ("unknown_user_or_email", "The PBX does not know the user, or another address is bound to it; it does not say which."),
+    "unknown_user_or_email": (
+        "unknown_user_or_email",
+        "The PBX does not know the user, or another address is bound to it; it does not say which.",
+    ),
     "send_failed": ("send_failed", "The PBX could not send the mail: its own e-mail settings do not work."),
     "forgot_locked": ("locked_out", "The PBX takes no request after five failed ones; wait 10 minutes."),
 }
@@ -320,7 +323,9 @@ class _Recovery:
             status = browser.open(link.text)
         except BrowserFault as fault:
             if fault.reason in ("unreachable", "timeout") and visit.site.proxy is None:
-                raise BrowserFault("link_not_local", f"The link points to {link.place}, and that cannot be reached from here: {_NEAR}") from None
+                raise BrowserFault(
+                    "link_not_local", f"The link points to {link.place}, and that cannot be reached from here: {_NEAR}"
+                ) from None
             raise
         if status == 403:
             raise BrowserFault("link_not_local", f"The PBX opens the link only for its own network: {_NEAR}")
@@ -340,7 +345,9 @@ class _Recovery:
 
     def _prove(self, visit: Visit, confirmed: bool) -> Outcome:
         if not self._may_change():
-            return Outcome("unknown", "interrupted", "The new password was sent, and the run that wanted it ended before a login proved it.")
+            return Outcome(
+                "unknown", "interrupted", "The new password was sent, and the run that wanted it ended before a login proved it."
+            )
         try:
             login = visit.door.enter(self._options["new_password"])
         except BrowserFault as fault:

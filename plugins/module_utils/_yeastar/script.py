@@ -12,7 +12,7 @@ const shown = (element) => {
     const style = getComputedStyle(element);
     return style.visibility !== 'hidden' && style.display !== 'none';
 };
-const plain = (text) => (text || '').replace(/[\s\u00a0]+/g, ' ').replace(/^[\s*]+|[\s:：*]+$/g, '').toLowerCase();
+const plain = (text) => (text || '').replace(/[\s\u00a0]+/g, ' ').replace(/^[\s*]+|[\s:\uff1a*]+$/g, '').toLowerCase();
 const component = (id) => {
     const made = window.Ext && window.Ext.getCmp ? window.Ext.getCmp(id) : null;
     const dom = (part) => part && (part.dom || part);
@@ -20,7 +20,8 @@ const component = (id) => {
 };
 const ownText = (element) => element.tagName === 'INPUT' ? element.value
     : Array.from(element.childNodes).filter((node) => node.nodeType === 3).map((node) => node.data).join(' ');
-const byText = (scope, words) => Array.from(scope.querySelectorAll('a, button, span, div, td, li, label, input[type=submit], input[type=button]'))
+const pressable = 'a, button, span, div, td, li, label, input[type=submit], input[type=button]';
+const byText = (scope, words) => Array.from(scope.querySelectorAll(pressable))
     .filter((element) => shown(element) && words.includes(plain(ownText(element))));
 const located = (ways, scope) => {
     for (const way of ways) {
@@ -40,7 +41,8 @@ const located = (ways, scope) => {
 };
 const labelOf = (input) => {
     const texts = [];
-    if (input.id) { texts.push(...Array.from(document.querySelectorAll('label[for="' + CSS.escape(input.id) + '"]')).map((each) => each.innerText)); }
+    const named = input.id ? document.querySelectorAll('label[for="' + CSS.escape(input.id) + '"]') : [];
+    texts.push(...Array.from(named).map((each) => each.innerText));
     if (input.closest('label')) { texts.push(input.closest('label').innerText); }
     texts.push(input.getAttribute('aria-label'), input.getAttribute('placeholder'));
     for (const id of (input.getAttribute('aria-labelledby') || '').split(' ')) {

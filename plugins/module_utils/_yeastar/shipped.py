@@ -79,7 +79,8 @@ labels:
   logout: {keys: [], words: ["Logout", "Log Out", "注销"], grade: assumed}
 
 messages:
-  login_refused: {keys: [l.login.loginerror], patterns: ["password is (wrong|incorrect)", "wrong (user|password)", "密码错误"], grade: assumed}
+  login_refused:
+    {keys: [l.login.loginerror], patterns: ["password is (wrong|incorrect)", "wrong (user|password)", "密码错误"], grade: assumed}
   login_locked: {keys: [l.login.loginfiveerror], patterns: ["try again (in|after) \\d+ min", "\\d+ 分钟后"], grade: observed}
   account_locked: {keys: [l.login.loginlocked], patterns: ["account .*locked", "锁定"], grade: observed}
   address_blocked: {keys: [l.login.loginiplocked], patterns: ["IP .*blocked", "IP .*阻止"], grade: observed}
@@ -87,7 +88,8 @@ messages:
   mail_sent: {keys: [l.cp.alert.findpasssuccess], patterns: ["mail has been sent", "within 30 minutes", "已发送"], grade: observed}
   no_bound_email: {keys: [l.cp.alert.emailnotexist], patterns: ["no e-?mail .*bound", "未绑定邮箱"], grade: observed}
   unknown_user: {keys: [l.cp.alert.usernotexist], patterns: ["no such user", "user .*not exist", "用户不存在。"], grade: observed}
-  unknown_user_or_email: {keys: [l.cp.alert.findpasserror], patterns: ["user ?name or .*e-?mail .*wrong", "用户名或邮箱错误"], grade: observed}
+  unknown_user_or_email:
+    {keys: [l.cp.alert.findpasserror], patterns: ["user ?name or .*e-?mail .*wrong", "用户名或邮箱错误"], grade: observed}
   send_failed: {keys: [l.cp.alert.findpassfailed], patterns: ["mail could not be sent", "failed to send", "发送失败"], grade: observed}
   forgot_locked: {keys: [l.login.findpassfiveerror], patterns: ["wait \\d+ minutes", "等待 \\d+ 分钟"], grade: observed}
   reset_done: {keys: [l.cp.alert.modifypasssuccess], patterns: ["log in with the new password", "修改成功"], grade: observed}

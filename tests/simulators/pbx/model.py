@@ -106,7 +106,10 @@ class EmailSettings:
         values = {name: str(given.get(name, "") or "") for name in EMAIL_FIELDS}
         ports = {name: int(values.pop(name) or 0) for name in ("smtp_port", "pop3_port")}
         tls = values.pop("tls").lower() in ("1", "true", "on")
-        return cls(**values, **ports, tls=tls)
+        settings = cls(tls=tls)
+        for name, value in {**values, **ports}.items():
+            setattr(settings, name, value)
+        return settings
 
 
 @dataclasses.dataclass

@@ -226,7 +226,8 @@ class Pbx:
         strings = f"<script>var l = {json.dumps(table(language), ensure_ascii=False)};</script>" if self.switches.string_table else ""
         whisper = '<script src="/config.js"></script><script src="/web/common.js"></script>' if self.switches.whispers_to else ""
         shown = "" if message == self._said("done") or problem else form
-        page = f'<!DOCTYPE html><html><head><meta charset="utf-8">{strings}{whisper}</head><body><p>{html.escape(message)}</p>{shown}</body></html>'
+        head = f'<!DOCTYPE html><html><head><meta charset="utf-8">{strings}{whisper}</head>'
+        page = f"{head}<body><p>{html.escape(message)}</p>{shown}</body></html>"
         return Answer(200, page.encode(), "text/html")
 
     # What the pages ask for

@@ -171,7 +171,13 @@ def test_an_http_proxy_is_asked_for_a_tunnel(device: Address, certificate: Certi
 
 @pytest.mark.parametrize(
     ("kind", "answer"),
-    [("socks5", b"\x05\xff"), ("socks5", b"HT"), ("socks5", b"\x05\x00\x05\x05\x00\x01"), ("http", b"HTTP/1.1 403 No\r\n\r\n"), ("http", b"")],
+    [
+        ("socks5", b"\x05\xff"),
+        ("socks5", b"HT"),
+        ("socks5", b"\x05\x00\x05\x05\x00\x01"),
+        ("http", b"HTTP/1.1 403 No\r\n\r\n"),
+        ("http", b""),
+    ],
     ids=str,
 )
 def test_a_proxy_that_refuses_makes_the_device_unreachable(kind: str, answer: bytes) -> None:
@@ -199,7 +205,9 @@ def test_proxies_are_read(text: str | None, proxy: Proxy | None) -> None:
     assert read_proxy(text) == proxy
 
 
-@pytest.mark.parametrize("text", ["jump:1080", "socks4://jump:1080", "socks5://jump", "http://jump:80/path", "socks5://jump:x", "https://jump:1"])
+@pytest.mark.parametrize(
+    "text", ["jump:1080", "socks4://jump:1080", "socks5://jump", "http://jump:80/path", "socks5://jump:x", "https://jump:1"]
+)
 def test_what_is_no_proxy_is_refused_without_showing_it(text: str) -> None:
     with pytest.raises(ValueError, match="must be socks5") as caught:
         read_proxy(text)
