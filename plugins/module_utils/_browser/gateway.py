@@ -5,8 +5,8 @@
 """The only way out of the browser: a relay on loopback that connects to allowed origins and to nothing else.
 
 The browser's own judgement of certificates is not used: it knows nothing of pinned ones, and takes an exception for one key as an
-exception for every chain that holds that key. Here the TLS connection of the browser ends in this process, which makes one of its own, checked,
-for each. So whatever a page tries, in whatever protocol, no byte of it goes anywhere else.
+exception for every chain that holds that key. Here the TLS connection of the browser ends in this process, which makes one of its own,
+checked, for each. So whatever a page tries, in whatever protocol, no byte of it goes anywhere else.
 """
 
 from __future__ import annotations
