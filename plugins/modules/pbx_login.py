@@ -81,8 +81,8 @@ live:
   sample: current
 reason:
   description:
-    - Why the status is not V(proven); empty otherwise. With V(proven) it may be V(forced_change_required): the password is in force, but
-      weak, and the PBX lets nothing else happen before it is changed.
+    - Why the status is not V(proven); empty otherwise. With V(proven) it may be V(forced_change_required), when the password is in force,
+      but weak, so that the PBX lets nothing else happen before it is changed.
     - "One of: V(unauthorized), V(locked_out), V(forced_change_required), V(unreachable), V(certificate), V(timeout),
       V(interrupted), V(protocol), V(profile_unknown), V(browser_missing), V(rejected), V(policy), V(bad_input)."
   returned: always

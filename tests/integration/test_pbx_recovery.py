@@ -6,8 +6,10 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
 from collections.abc import Iterator
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -18,10 +20,12 @@ from integration.pbx_site import NEW, OLD, Site, pbx_site
 
 @pytest.fixture(scope="module")
 def shared_site() -> Iterator[Site]:
-    with pbx_site() as site:
+    # A directory of its own for temporary files, with a short name: it holds sockets.
+    with pbx_site() as site, TemporaryDirectory(prefix="kt-") as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tempfile, "tempdir", folder)
         yield site
         assert site.pbx.truth()["resets_opened"] == 0
-        assert browser_traces() == []
+        assert browser_traces(folder) == []
 
 
 @pytest.fixture

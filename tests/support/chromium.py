@@ -10,16 +10,16 @@ import contextlib
 import glob
 import os
 import socket
-import tempfile
 import threading
 
 
-def browser_traces() -> list[str]:
-    """Directories and processes of browsers that our modules started."""
-    found = glob.glob(os.path.join(tempfile.gettempdir(), "keyturn-browser-*"))
+def browser_traces(directory: str) -> list[str]:
+    """Directories and processes of browsers that our modules started with this directory for temporary files."""
+    mark = os.path.join(directory, "keyturn-browser-")
+    found = glob.glob(f"{mark}*")
     for entry in os.listdir("/proc"):
         with contextlib.suppress(OSError), open(f"/proc/{entry}/cmdline", "rb") as file:
-            if b"keyturn-browser-" in file.read():
+            if mark.encode() in file.read():
                 found.append(f"process {entry}")
     return found
 

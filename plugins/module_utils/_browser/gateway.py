@@ -68,12 +68,12 @@ class Gateway:
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
-        self._cut()
+        self.renew()
 
     def allow(self, addresses: Collection[Address]) -> None:
         """From now on these origins only. Connections to others are ended."""
         self._allowed = {(_host(address.host), address.port): address for address in addresses}
-        self._cut()
+        self.renew()
 
     def lets(self, parts: SplitResult) -> bool:
         """Whether the browser may go to the origin of a URL."""
@@ -88,7 +88,11 @@ class Gateway:
         """Whether the device can be reached and is the right one. Raises BrowserFault."""
         connect(address, self._trust, self._proxy, self._timeout).close()
 
-    def _cut(self) -> None:
+    def renew(self) -> None:
+        """End the connections there are, so that what is sent next goes on one of its own.
+
+        A browser sends a request again, on its own and forms too, when a connection breaks that it had used before.
+        """
         with self._lock:
             for connection in self._connections:
                 with contextlib.suppress(OSError):

@@ -198,7 +198,8 @@ class Pages:
     # What comes after
 
     def mark(self) -> None:
-        """From here on, what is new on the page is an answer."""
+        """From here on, what is new on the page is an answer, and what is sent is sent once."""
+        self.browser.gateway.renew()
         self._lines = Counter(self.lines())
         self._sent = self.browser.gateway.bytes_sent
         self.browser.forget_results()

@@ -25,7 +25,7 @@ _NEITHER = "neither"
 _NOTHING_CHANGED = "Nothing was changed"
 
 # What My Settings says about a change -> the reason, in which the PBX keeps its password.
-_REFUSALS = {
+_REFUSALS: dict[str, tuple[str, str]] = {
     "old_password_wrong": ("unauthorized", "the PBX says that the current password is wrong"),
     "same_password": ("same_password", "the PBX says that the new password is the one it has"),
     "default_password": ("policy", "the PBX does not take its default password"),
@@ -33,6 +33,10 @@ _REFUSALS = {
     "mismatch": ("protocol", "the PBX says that the two entries differ"),
     "session_over": ("interrupted", "the session ended before"),
 }
+
+
+# A login has just proved the opposite: something has changed the password since then, perhaps this very change.
+_CONTRADICTIONS = ("old_password_wrong", "same_password", "session_over")
 
 
 def broken_rules(password: str) -> str:
@@ -168,17 +172,18 @@ class _Change:
         """What became of a change that was asked for."""
         if answer is None and fault is None and not visit.pages.sent:
             return Outcome("failed", "rejected", f"{_NOTHING_CHANGED}: the page sent nothing when its button was pressed.")
-        if answer is not None and answer.name in _REFUSALS:
+        if answer is not None and answer.name in _REFUSALS and answer.name not in _CONTRADICTIONS:
             reason, words = _REFUSALS[answer.name]
             visit.step("password_set", "failed")
             return Outcome("failed", reason, f"{_NOTHING_CHANGED}: {words}.")
-        visit.step("password_set", "done" if answer else "failed")
+        refusal = _REFUSALS.get(answer.name) if answer else None
+        visit.step("password_set", "done" if answer and refusal is None else "failed")
         if not self._may_change():
             # Another run may be at it by now; the ration of wrong logins is for that one.
             return Outcome("unknown", "interrupted", "The change was asked for, and the run that wanted it ended before a login proved it.")
-        return self._find_out(visit, answer is not None)
+        return self._find_out(visit, answer is not None and refusal is None, refusal)
 
-    def _find_out(self, visit: Visit, confirmed: bool) -> Outcome:
+    def _find_out(self, visit: Visit, confirmed: bool, refusal: tuple[str, str] | None) -> Outcome:
         visit.door.leave()
         self.live = None
         try:
@@ -193,10 +198,10 @@ class _Change:
             return Outcome("unknown", login.reason, f"The change was asked for, and no login could prove it: {login.message}")
         if confirmed:
             return Outcome("unknown", "new_password_refused", "The PBX said that it took the new password, and then refused it.")
-        return self._back(visit)
+        return self._back(visit, *(refusal or ("rejected", "the PBX did not take the new password and did not say why")))
 
-    def _back(self, visit: Visit) -> Outcome:
-        """The PBX said nothing and refuses the new password, so that it should have the current one still: one login proves it."""
+    def _back(self, visit: Visit, reason: str, words: str) -> Outcome:
+        """The PBX confirmed nothing and refuses the new password, so that it should have the current one still: one login proves it."""
         assert self._current is not None
         try:
             login = visit.door.enter(self._current)
@@ -206,7 +211,7 @@ class _Change:
             )
         if login.status == "proven":
             self.live = "current"
-            return Outcome("failed", "rejected", "The PBX did not take the new password and did not say why; the current one is in force.")
+            return Outcome("failed", reason, f"{_NOTHING_CHANGED}: {words}.")
         self.live = _NEITHER if login.status == "refused" else None
         return Outcome(
             "unknown", login.reason, f"The new password is not in force; whether the current one is, is not known: {login.message}"

@@ -42,6 +42,10 @@ LINK_MINUTES = 30
 _NOTHING_CHANGED = "The PBX kept its password"
 _SHORT_SECONDS = 1.5
 
+# After a mail with a dead link, such as one that was long on its way, the true one may come.
+_LATER_SECONDS = 30.0
+_PAUSE_SECONDS = 2.0
+
 # What the dialog says -> reason, and what to do.
 _REFUSED_REQUESTS = {
     "no_bound_email": (
@@ -178,12 +182,26 @@ class _Recovery:
             refused = self._request(visit)
             if refused is not None or options["state"] == "requested":
                 return refused or Outcome("changed", "", "The PBX has sent the mail.")
-        outcome = self._finish(visit, self._wait(visit))
+        outcome = self._follow(visit)
         if outcome.reason == "link_expired" and options["email"] is not None:
             # Once: whoever asks again and again is locked out.
             refused = self._request(visit)
-            return refused or self._finish(visit, self._wait(visit))
+            return refused or self._follow(visit)
         return outcome
+
+    def _follow(self, visit: Visit) -> Outcome:
+        """Wait for the mail and follow its link; where that one is dead, the link of a mail that comes a little later."""
+        tried: list[str] = []
+        end = self._end
+        while True:
+            link = self._wait(visit)
+            if link.text not in tried:
+                tried.append(link.text)
+                outcome = self._finish(visit, link)
+                end = min(self._end, time.monotonic() + _LATER_SECONDS)
+            if outcome.reason != "link_unknown" or time.monotonic() >= end:
+                return outcome
+            time.sleep(_PAUSE_SECONDS)
 
     def _wanted(self) -> tuple[tuple[str, ...], str | None]:
         return tuple(self._search.subjects), self._search.sender
@@ -308,13 +326,16 @@ class _Recovery:
             answer = None
         finally:
             self.sent_late = pressed and not self._may_change()
-        if answer is not None and answer.name in _REFUSED_RESETS:
+        # A link that was good a moment ago may have been used by this very reset.
+        spent = answer is not None and answer.name == "link_unknown"
+        if answer is not None and answer.name in _REFUSED_RESETS and not spent:
             visit.step("password_set", "failed")
             return _refused(answer)
         if answer is None and not pages.sent:
             return Outcome("failed", "rejected", f"{_NOTHING_CHANGED}: the page sent nothing when its button was pressed.")
-        visit.step("password_set", "done" if answer else "failed")
-        return self._prove(visit, answer is not None)
+        confirmed = answer is not None and not spent
+        visit.step("password_set", "done" if confirmed else "failed")
+        return self._prove(visit, confirmed)
 
     def _open(self, visit: Visit, link: WebLink, address: Address) -> None:
         browser = visit.pages.browser
