@@ -30,7 +30,7 @@ from tools.places import CHECKOUT, COLLECTIONS
 @pytest.fixture(scope="module")
 def shared_site() -> Iterator[Site]:
     # A directory of its own for temporary files, with a short name: it holds sockets.
-    with pbx_site() as site, TemporaryDirectory(prefix="kt-") as folder, pytest.MonkeyPatch.context() as patch:
+    with pbx_site() as site, TemporaryDirectory(prefix="kt-pbx-") as folder, pytest.MonkeyPatch.context() as patch:
         patch.setattr(tempfile, "tempdir", folder)
         yield site
         assert site.pbx.truth()["resets_opened"] == 0
