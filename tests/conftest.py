@@ -10,6 +10,8 @@ import os
 import sys
 from pathlib import Path
 
+import pytest
+
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from tools.places import COLLECTIONS, link_collection
@@ -17,3 +19,10 @@ from tools.places import COLLECTIONS, link_collection
 link_collection()
 sys.path.insert(0, str(COLLECTIONS))
 os.environ["ANSIBLE_COLLECTIONS_PATH"] = str(COLLECTIONS)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """`ansible-test units` runs every test in a fork. Servers that tests share would be started once per fork, and never stopped."""
+    forking = config.pluginmanager.get_plugin("ansible_forked")
+    if forking is not None:
+        config.pluginmanager.unregister(forking)

@@ -7,27 +7,29 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
-from ansible_collections.keyturn.devices.plugins.module_utils._ledger.errors import LedgerError
-from ansible_collections.keyturn.devices.plugins.module_utils._ledger.options import (
-    new_passphrase,
-    open_ledger,
-)
+from ansible_collections.keyturn.devices.plugins.module_utils._files import write_secret_file
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger import describing
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger.errors import LedgerError, named
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger.options import create_ledger, new_passphrase, place
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.requests import (
     SOURCES,
-    collected_passwords,
+    decisions,
     import_rows,
+    settlements,
     stage_requests,
 )
-from ansible_collections.keyturn.devices.plugins.module_utils._ledger.rules import LIVE, OUTCOMES, PROOFS, Outcome
-from ansible_collections.keyturn.devices.plugins.module_utils._ledger.store import Ledger, Result
-from ansible_collections.keyturn.devices.plugins.module_utils._ledger.transfer import SLOTS, export_csv, read_import, write_secret_file
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger.rules import LIVE, OUTCOMES, PROOFS
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger.store import ImportRow, Ledger, Result
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger.transfer import SLOTS, export_csv, read_import
 from ansible_collections.keyturn.devices.plugins.module_utils._passwords.floors import PRODUCTS
 from ansible_collections.keyturn.devices.plugins.module_utils._redact import Redactor
 from ansible_collections.keyturn.devices.plugins.module_utils._run import Run
 from ansible_collections.keyturn.devices.plugins.plugin_utils._controller import Context, ControllerAction
+
+Options = Mapping[str, Any]
 
 DEVICE_OPTIONS: dict[str, Any] = {
     "name": {"type": "str", "required": True},
@@ -39,129 +41,178 @@ DEVICE_OPTIONS: dict[str, Any] = {
     "firmware": {"type": "str"},
     "supersede": {"type": "bool", "default": False},
     "expected_current": {"type": "str"},
-    "generated_csv": {"type": "path"},
-    "identifiers": {"type": "list", "elements": "str"},
+    "list_id": {"type": "str"},
     "outcome": {"type": "str", "choices": list(OUTCOMES)},
     "reason": {"type": "str"},
     "proof": {"type": "str", "choices": list(PROOFS)},
     "live": {"type": "str", "choices": list(LIVE)},
+    "password_id": {"type": "str", "no_log": False},
+    "late": {"type": "bool", "default": False},
+}
+
+# What following serial numbers found, and the sentence for it.
+_FOLLOWED = {
+    "renamed": "The inventory has another name for {count} device(s), which the ledger took over with all their passwords: {names}",
+    "exchanged": "The serial number of {count} device(s) is another one: what the ledger knew of the old ones was put away: {names}",
+    "lease_capped": "A lease of {count} device(s) ended later than any can, as if a clock had been wrong. It was shortened: {names}",
 }
 
 
-def settle(ledger: Ledger, run: Run, options: Mapping[str, Any]) -> Sequence[Result]:
-    state, devices = options["state"], options["devices"] or []
-    if state == "settled":
-        missing = [device["name"] for device in devices if device["outcome"] is None and device["live"] is None]
-        if missing:
-            raise LedgerError("input", f"Device {missing[0]!r}: an outcome is needed, or which password is live.")
-        outcomes = [
-            Outcome(device["name"], device["outcome"] or "unknown", device["reason"] or "", device["proof"] or "none", device["live"])
-            for device in devices
-        ]
-        return ledger.settle(outcomes, run, options["max_attempts"])
-    live = "staged" if state == "committed" else "current"
-    outcomes = [Outcome(device["name"], "unknown", device["reason"] or "decided", device["proof"] or "none", live) for device in devices]
-    return ledger.settle(outcomes, run, options["max_attempts"], claim=True)
+def staged(ledger: Ledger, run: Run, options: Options, redactor: Redactor) -> Sequence[Result]:
+    return ledger.stage(stage_requests(options["devices"], redactor), run, options["lease_seconds"])
 
 
-def collect(ledger: Ledger, run: Run, options: Mapping[str, Any], redactor: Redactor) -> Sequence[Result]:
-    passwords, missing = collected_passwords(options["devices"], options["generated_csv"], options["list_complete"], redactor)
-    results = {result.name: result for result in ledger.collect(run, passwords)}
-    results.update((name, Result(name, "not_in_list")) for name in missing)
-    return [results[device["name"]] for device in options["devices"]]
+def resumed(ledger: Ledger, run: Run, options: Options, _redactor: Redactor) -> Sequence[Result]:
+    return ledger.resume(_names(options), run, options["lease_seconds"], options["max_attempts"])
 
 
-def change_devices(ledger: Ledger, run: Run, options: Mapping[str, Any], redactor: Redactor) -> Sequence[Result]:
-    """The states that say something about devices."""
-    state, devices = options["state"], options["devices"] or []
-    names = [device["name"] for device in devices]
-    if state == "staged":
-        return ledger.stage(stage_requests(devices, redactor), run, options["lease_seconds"])
-    if state == "collected":
-        return collect(ledger, run, options, redactor)
-    if state == "resumed":
-        return ledger.resume(names, run, options["lease_seconds"], options["max_attempts"])
-    if state == "verified":
-        proofs = {device["proof"] or "login" for device in devices}
-        if len(proofs) > 1:
-            raise LedgerError("input", "One call records one kind of proof.")
-        return ledger.verified(names, run, *proofs)
-    if state == "imported":
-        rows = read_import(options["path"], ledger.names_by_serial()) if options["path"] else import_rows(devices)
-        redactor.add(*(row.password for row in rows))
-        return ledger.import_passwords(rows, run)
-    return settle(ledger, run, options)
+def settled(ledger: Ledger, run: Run, options: Options, _redactor: Redactor) -> Sequence[Result]:
+    return ledger.settle(settlements(options["devices"]), run, options["max_attempts"])
+
+
+def committed(ledger: Ledger, run: Run, options: Options, _redactor: Redactor) -> Sequence[Result]:
+    return ledger.settle(decisions(options["devices"], "staged"), run, options["max_attempts"], claim=True)
+
+
+def dropped(ledger: Ledger, run: Run, options: Options, _redactor: Redactor) -> Sequence[Result]:
+    return ledger.settle(decisions(options["devices"], "current"), run, options["max_attempts"], claim=True)
+
+
+def verified(ledger: Ledger, run: Run, options: Options, _redactor: Redactor) -> Sequence[Result]:
+    proofs = {device["proof"] or "login" for device in options["devices"]}
+    if len(proofs) > 1:
+        raise LedgerError("input", "One call records one kind of proof.")
+    return ledger.verified(_names(options), run, *proofs)
+
+
+def imported(ledger: Ledger, run: Run, options: Options, redactor: Redactor) -> Sequence[Result]:
+    given: Mapping[str, Any] = options["serials"] or {}
+    serials = {name: str(serial) for name, serial in given.items() if serial}
+    if options["path"]:
+        known = {serial: name for serial, name in ledger.names_by_serial().items() if name not in serials}
+        rows = read_import(options["path"], {**known, **{serial: name for name, serial in serials.items()}})
+    else:
+        rows = [ImportRow(row.name, row.password, row.serial or serials.get(row.name)) for row in import_rows(options["devices"])]
+    redactor.add(*(row.password for row in rows))
+    return ledger.import_passwords(rows, run)
+
+
+def followed(ledger: Ledger, run: Run, options: Options, _redactor: Redactor) -> Sequence[Result]:
+    without = [device["name"] for device in options["devices"] if not device["serial"]]
+    if without:
+        raise LedgerError("input", f"A serial number is needed: {named(without)}.")
+    return ledger.follow({device["name"]: device["serial"] for device in options["devices"]}, run)
+
+
+def retired(ledger: Ledger, run: Run, options: Options, _redactor: Redactor) -> Sequence[Result]:
+    return ledger.retire(_names(options), run)
+
+
+def released(ledger: Ledger, run: Run, options: Options, _redactor: Redactor) -> Sequence[Result]:
+    return ledger.release(_names(options), run)
+
+
+def _names(options: Options) -> list[str]:
+    return [device["name"] for device in options["devices"]]
+
+
+# The states that say something about devices.
+STATES: dict[str, Callable[[Ledger, Run, Options, Redactor], Sequence[Result]]] = {
+    each.__name__: each for each in (staged, resumed, settled, committed, dropped, verified, imported, followed, retired, released)
+}
 
 
 class ActionModule(ControllerAction):
     """See the documentation of the module of the same name."""
 
+    WORDS: ClassVar[dict[str, frozenset[str]]] = describing.WORDS
     ARGUMENTS: ClassVar[dict[str, Any]] = {
-        "state": {
-            "type": "str",
-            "required": True,
-            "choices": [
-                *("staged", "collected", "resumed", "settled", "committed", "dropped"),
-                *("verified", "imported", "exported", "rekeyed"),
-            ],
-        },
+        "state": {"type": "str", "required": True, "choices": ["created", *STATES, "exported", "list_exported", "rekeyed"]},
         "devices": {"type": "list", "elements": "dict", "options": DEVICE_OPTIONS},
         "run_id": {"type": "str"},
         "run_holder": {"type": "str"},
         "lease_seconds": {"type": "int", "default": 900},
         "max_attempts": {"type": "int", "default": 5},
-        "generated_csv": {"type": "path"},
-        "list_complete": {"type": "bool", "default": False},
         "path": {"type": "path"},
+        "serials": {"type": "dict"},
         "slots": {"type": "list", "elements": "str", "choices": list(SLOTS), "default": ["current"]},
+        "include_retired": {"type": "bool", "default": False},
         "overwrite": {"type": "bool", "default": False},
+        "list_id": {"type": "str"},
         "new_passphrase": {"type": "str", "no_log": True},
         "new_passphrase_file": {"type": "path", "no_log": False},
     }
     RULES: ClassVar[dict[str, Any]] = {
         "required_if": [
-            ("state", "staged", ("devices", "run_id")),
-            ("state", "collected", ("devices", "run_id")),
-            ("state", "resumed", ("devices", "run_id")),
-            ("state", "settled", ("devices", "run_id")),
-            ("state", "committed", ("devices",)),
-            ("state", "dropped", ("devices",)),
-            ("state", "verified", ("devices",)),
+            *(("state", state, ("devices", "run_id")) for state in ("staged", "resumed", "settled")),
+            *(("state", state, ("devices",)) for state in ("committed", "dropped", "verified", "followed", "retired", "released")),
             ("state", "imported", ("devices", "path"), True),
             ("state", "exported", ("path",)),
+            ("state", "list_exported", ("list_id", "path")),
             ("state", "rekeyed", ("new_passphrase", "new_passphrase_file"), True),
         ],
         "mutually_exclusive": [("new_passphrase", "new_passphrase_file")],
     }
 
     def work(self, options: dict[str, Any], context: Context) -> dict[str, Any]:
+        state = options["state"]
         run = Run(options["run_id"] or "by hand", options["run_holder"] or "")
-        if options["state"] == "rekeyed":
+        if state == "created":
+            return _created(options, context)
+        if state == "rekeyed":
             return new_passphrase(options, run, context.redactor, dry_run=context.check_mode)
-        absent = "empty" if context.check_mode else "create" if options["state"] in ("staged", "imported") else "fail"
-        with open_ledger(options, absent=absent, dry_run=context.check_mode, redactor=context.redactor) as ledger:
-            if options["state"] == "exported":
-                content, count = export_csv(ledger.devices(include_secrets=True), options["slots"])
-                changed = write_secret_file(options["path"], content, options["overwrite"], dry_run=context.check_mode)
-                return {"changed": changed, "path": options["path"], "passwords": count}
-            results = change_devices(ledger, run, options, context.redactor)
-        exchanged = [result.name for result in results if "serial_changed" in result.warnings]
-        if exchanged:
-            context.warn(f"The serial number of {len(exchanged)} device(s) changed, and their passwords stay: {', '.join(exchanged[:10])}")
-        changed_lines = [f"{result.name}: {result.status}\n" for result in results if result.changed]
-        return {
-            "changed": bool(changed_lines),
-            "devices": [
-                {
-                    "name": result.name,
-                    "status": result.status,
-                    "reason": result.reason,
-                    "changed": result.changed,
-                    "warnings": list(result.warnings),
-                    **result.details,
-                }
-                for result in results
-            ],
-            "summary": dict(Counter(result.status for result in results)),
-            **({"diff": {"before": "", "after": "".join(changed_lines)}} if context.diff else {}),
-        }
+        with self.open_ledger(options, context) as ledger:
+            if state == "exported":
+                return _exported(ledger, options, context)
+            if state == "list_exported":
+                return _list_exported(ledger, options, context)
+            return _told(STATES[state](ledger, run, options, context.redactor), context)
+
+
+def _created(options: Options, context: Context) -> dict[str, Any]:
+    ledger, made = create_ledger(options, dry_run=context.check_mode, redactor=context.redactor)
+    if ledger is None:
+        return {"changed": made, "ledger": place(options)}
+    with ledger:
+        for warning in ledger.warnings:
+            context.warn(warning)
+        return {"changed": made, "ledger": ledger.label, "identity": ledger.identity}
+
+
+def _exported(ledger: Ledger, options: Options, context: Context) -> dict[str, Any]:
+    devices = ledger.devices(include_secrets=True, include_retired=options["include_retired"])
+    content, count = export_csv(devices, options["slots"])
+    changed = write_secret_file(options["path"], content, options["overwrite"], dry_run=context.check_mode)
+    return {"changed": changed, "path": options["path"], "passwords": count}
+
+
+def _list_exported(ledger: Ledger, options: Options, context: Context) -> dict[str, Any]:
+    content = ledger.list_content(options["list_id"])
+    if content is None:
+        raise LedgerError("input", f"The ledger keeps no one-time list {options['list_id']}, or nothing of it has come.")
+    changed = write_secret_file(options["path"], content, options["overwrite"], dry_run=context.check_mode)
+    return {"changed": changed, "path": options["path"]}
+
+
+def _told(results: Sequence[Result], context: Context) -> dict[str, Any]:
+    for word, sentence in _FOLLOWED.items():
+        names = [result.name for result in results if word in result.warnings or (result.changed and result.status == word)]
+        if names:
+            context.warn(sentence.format(count=len(names), names=named(names)))
+    changed_lines = [f"{result.name}: {result.status}\n" for result in results if result.changed]
+    return {
+        "changed": bool(changed_lines),
+        "devices": [
+            {
+                "name": result.name,
+                "status": result.status,
+                "reason": result.reason,
+                "changed": result.changed,
+                "warnings": list(result.warnings),
+                **result.details,
+            }
+            for result in results
+        ],
+        "summary": dict(Counter(result.status for result in results)),
+        **({"diff": {"before": "", "after": "".join(changed_lines)}} if context.diff else {}),
+    }

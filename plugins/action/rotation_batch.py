@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from ansible.errors import AnsibleConnectionFailure
@@ -16,14 +17,20 @@ from ansible_collections.keyturn.devices.plugins.module_utils._run import runner
 from ansible_collections.keyturn.devices.plugins.plugin_utils._controller import Context, ControllerAction
 from ansible_collections.keyturn.devices.plugins.plugin_utils._near import call_here
 from ansible_collections.keyturn.devices.plugins.plugin_utils._products.all import PRODUCTS
-from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.batch import PURPOSE, Order
-from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.product import CONTROLLER
+from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.batch import Order, expected_ledger, unsealed
+from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.product import CONTROLLER, Product
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.steps import Surroundings, Worked, work_batch
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.summary import unmasked_told
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.tally import Tally, Told
 
 # A loop over batches runs in one process: what its items have in common stays here from one to the next, by run.
 _TALLIES: dict[str, Tally] = {}
+# How far a ledger had come, by identity: an older copy that is put back between two batches is noticed.
+_SEEN: dict[str, int] = {}
+
+
+# What the task before this one has registered.
+_EARLIER = "_rotation_batches"
 
 
 class ActionModule(ControllerAction):
@@ -34,11 +41,14 @@ class ActionModule(ControllerAction):
     ARGUMENTS: ClassVar[dict[str, Any]] = {"sealed": {"type": "str", "required": True}}
 
     def work(self, options: dict[str, Any], context: Context) -> dict[str, Any]:
-        with open_ledger(options, redactor=context.redactor) as ledger:
-            order = Order.read(ledger.open_text(PURPOSE, options["sealed"]))
-            ledger.expect(*order.ledger)
+        identity, generation = expected_ledger(options["sealed"])
+        expects = (identity, max(generation, _SEEN.get(identity, 0)))
+        with open_ledger(options, redactor=context.redactor, expects=expects) as ledger:
+            order = unsealed(ledger, options["sealed"])
             product = PRODUCTS[order.product]
-            tally = _TALLIES.setdefault(order.run_id, Tally(order.settings["failure_limit_percent"], product.nouns))
+            if order.run_id not in _TALLIES:
+                _TALLIES[order.run_id] = _tally(order, product, context)
+            tally = _TALLIES[order.run_id]
             if tally.stop:
                 return self._result(order, None, tally, context)
             for member in order.batch.members[:1]:
@@ -52,6 +62,7 @@ class ActionModule(ControllerAction):
                 call=lambda name, arguments: self._call(name, arguments, order, context),
             )
             worked = work_batch(order, around) if self._keeps_secrets(order) else _refused(order)
+            _SEEN[identity] = ledger.generation
         failed_before = [member.device.name for member in order.batch.members if member.failed_before]
         tally.add(worked.told, len(set(worked.tried) - set(failed_before)), failed_before, worked.stop)
         return self._result(order, worked, tally, context)
@@ -76,17 +87,30 @@ class ActionModule(ControllerAction):
     def _result(self, order: Order, worked: Worked | None, tally: Tally, context: Context) -> dict[str, Any]:
         clean = context.redactor.text
         context.unmasked.update(
+            run_id=order.run_id,
             number=order.batch.number,
             worked=worked is not None,
             told=unmasked_told(worked.told if worked else (), clean),
             stop=clean(tally.stop),
             requests=worked.requests if worked else 0,
-            counts=dict(tally.counts),
+            tally={"tried": tally.tried, "failures": tally.failures, "counts": dict(tally.counts), "stop": clean(tally.stop)},
         )
         if worked is not None:
             word = "Batch" if order.batch.stages else "Reconcile, batch"
             self._display.display(f"{word} {order.batch.number} of {order.batches}: {tally.progress}")
         return {"changed": bool(worked and any(told.status == "changed" for told in worked.told))}
+
+
+def _tally(order: Order, product: Product, context: Context) -> Tally:
+    """A new one, or where another task has worked the first batches of the run, as it left it."""
+    tally = Tally(order.settings["failure_limit_percent"], product.nouns)
+    earlier = context.variables.get(_EARLIER)
+    results = earlier.get("results") or [] if isinstance(earlier, Mapping) else []
+    mine = [entry["tally"] for entry in results if entry.get("run_id") == order.run_id]
+    if mine:
+        tally.tried, tally.failures, tally.stop = mine[-1]["tried"], mine[-1]["failures"], mine[-1]["stop"]
+        tally.counts.update(mine[-1]["counts"])
+    return tally
 
 
 def _refused(order: Order) -> Worked:

@@ -13,7 +13,7 @@ from ansible_collections.keyturn.devices.plugins.module_utils._module import Mod
 from ansible_collections.keyturn.devices.plugins.plugin_utils._controller import Context, ControllerAction
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.hosts import is_in_step, token_of
 
-_SUMMARY = "rotation__summary"
+_SUMMARY = "_rotation_summary"
 
 
 class ActionModule(ControllerAction):
@@ -43,8 +43,9 @@ class ActionModule(ControllerAction):
         return {"changed": False, "hosts": len(hosts)}
 
     def _reported(self, context: Context) -> dict[str, Any]:
-        summary = context.variables.get(_SUMMARY)
-        outcomes = summary.get("outcomes", {}) if isinstance(summary, Mapping) else {}
+        registered = context.variables.get(_SUMMARY)
+        summary: Mapping[str, Any] = registered if isinstance(registered, Mapping) else {}
+        outcomes = summary.get("outcomes", {})
         outcome = outcomes.get(context.variables["inventory_hostname"])
         if outcome is None:
             return {"changed": False, "msg": "Not due.", "status": "not_due", "reason": "", "what_to_do": ""}

@@ -15,9 +15,9 @@ from ansible_collections.keyturn.devices.plugins.module_utils._module import Mod
 from ansible_collections.keyturn.devices.plugins.plugin_utils._controller import Context, ControllerAction
 from ansible_collections.keyturn.devices.plugins.plugin_utils._products.all import PRODUCTS
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.hosts import hosts_of_run
-from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.inventory import HostVariables
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.planning import Planning
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.summary import summary_of_failure, write_summary
+from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.variables import HostVariables
 
 
 class ActionModule(ControllerAction):

@@ -17,7 +17,8 @@ from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.summary 
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.tally import Told
 
 # What the tasks before have registered. Read as it is: thousands of devices would be templated otherwise.
-_PLAN, _BATCHES = "rotation__plan", "rotation__batches"
+_PLAN = "_rotation_plan"
+_BATCHES = (("here", "_rotation_batches"), ("elsewhere", "_rotation_site_batches"))
 
 
 class ActionModule(ControllerAction):
@@ -31,7 +32,7 @@ class ActionModule(ControllerAction):
         if not isinstance(plan, Mapping) or "run_id" not in plan:
             raise ModuleFailure("There is no plan to sum up: rotation_plan comes first.", reason="bad_input")
         planned = Planned.read(plan)
-        batches = [_batch(entry, planned, number) for number, entry in enumerate(_results(context.variables))]
+        batches = [_batch(entry, planned, place) for place, entry in sorted(_results(plan, context.variables).items())]
         worked = [batch for batch in batches if batch["worked"]]
         stop = next((batch["stop"] for batch in batches if batch["stop"]), "")
         told = summarise(planned, PRODUCTS[plan["product"]], worked, stop, check_mode=context.check_mode)
@@ -45,17 +46,23 @@ class ActionModule(ControllerAction):
         return {"changed": False}
 
 
-def _results(variables: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """Of every batch in their order. The loop is skipped in check mode, and where there is no batch."""
-    registered = variables.get(_BATCHES)
-    results = registered.get("results") if isinstance(registered, Mapping) else None
-    return [entry for entry in results or [] if not entry.get("skipped")]
+def _results(plan: Mapping[str, Any], variables: Mapping[str, Any]) -> dict[int, Mapping[str, Any]]:
+    """Of every batch that was begun, by its place in the plan. The loops are skipped in check mode, and where there is no batch."""
+    results: dict[int, Mapping[str, Any]] = {}
+    for where, name in _BATCHES:
+        registered = variables.get(name)
+        entries = registered.get("results") or [] if isinstance(registered, Mapping) else []
+        # What an earlier run has left in that variable is of another run.
+        ours = [entry for entry in entries if not entry.get("skipped") and entry.get("run_id", plan["run_id"]) == plan["run_id"]]
+        results.update(zip(plan[where], ours, strict=False))
+    return results
 
 
-def _batch(entry: Mapping[str, Any], planned: Planned, number: int) -> Mapping[str, Any]:
+def _batch(entry: Mapping[str, Any], planned: Planned, place: int) -> Mapping[str, Any]:
     """The result of a batch. One that ended before it could tell anything had not begun."""
     if "told" in entry:
-        return entry
+        return {**entry, "place": place}
     why = str(entry.get("msg") or "the task ended without a word")
-    told = [Told(name, "not_staged", "not_sent", why).data() for name in planned.batches[number]]
-    return {"told": told, "worked": True, "stop": "" if entry.get("unreachable") else why, "requests": 0}
+    told = [Told(name, "not_staged", "not_sent", why).data() for name in planned.batches[place]]
+    stop = "" if entry.get("unreachable") else why
+    return {"told": told, "worked": True, "stop": stop, "requests": 0, "place": place}

@@ -13,18 +13,19 @@ options:
   ledger_url:
     description:
       - Where the ledger is, as V(sqlite:///path) or V(postgresql+psycopg://user:password@host/database).
-      - A relative path starts from the folder of the first inventory of the run, so that the ledger lies beside the inventory. Where no
-        inventory is a file, and on a host other than the controller, it starts from the working directory.
-      - Can be given by the environment variable E(KEYTURN_LEDGER_URL).
-      - It may hold a database password, so all of it is treated as a secret.
+      - A relative path starts from the directory in which the first inventory of the run lies, be that a file or a directory. Where it is
+        neither, it starts from the working directory. A ledger inside an inventory directory is refused.
+      - When it is not given, the variable C(ledger_url) of the host counts, then the environment variable E(KEYTURN_LEDGER_URL).
+      - It may hold a database password, so all of it is treated as a secret. In user and password every C(@), C(:), C(/), C(?) and C(#) has
+        to be percent-encoded.
     type: str
     default: sqlite:///keyturn-ledger.db
   ledger_passphrase:
     description:
       - What the passwords in the ledger are encrypted with, 8 characters or more. Whoever makes the ledger chooses it; without it no
         password can be read again.
-      - Can be given by the environment variable E(KEYTURN_LEDGER_PASSPHRASE), which counts when neither this option nor
-        O(ledger_passphrase_file) is given.
+      - When neither this option nor O(ledger_passphrase_file) is given, the variables of the host with these names count, then the
+        environment variable E(KEYTURN_LEDGER_PASSPHRASE).
     type: str
   ledger_passphrase_file:
     description:

@@ -191,9 +191,11 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         if self.get_option("limit") < 1:
             raise AnsibleParserError("limit must be 1 or more.")
         client = rms_client(options, redactor)
+        if client.warning:
+            self.display.warning(client.warning)
         try:
             describe = Descriptions()
-            return [describe(router) for router in list_routers(client, query, self.get_option("limit"))]
+            return redactor.data([describe(router) for router in list_routers(client, query, self.get_option("limit"))])
         finally:
             client.http.close()
 

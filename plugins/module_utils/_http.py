@@ -15,6 +15,7 @@ from __future__ import annotations
 import functools
 import io
 import json
+import os
 import socket
 import ssl
 import time
@@ -22,25 +23,26 @@ import traceback
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from http.client import HTTPResponse
+from http.client import HTTPException, HTTPResponse
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode, urlsplit
 
 from ansible_collections.keyturn.devices.plugins.module_utils._spec import Spec
 
 IMPORT_ERROR: str | None = None
 try:
-    import requests
     import urllib3
-    from requests.adapters import HTTPAdapter
-    from requests.auth import AuthBase
+    from requests.utils import DEFAULT_CA_BUNDLE_PATH, get_auth_from_url, get_environ_proxies, prepend_scheme_if_needed, select_proxy
     from urllib3.connection import HTTPConnection, HTTPSConnection
     from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+    from urllib3.filepost import encode_multipart_formdata
+    from urllib3.util import Retry, Timeout, make_headers
     from urllib3.util.connection import allowed_gai_family
-    from urllib3.util.retry import Retry
+    from urllib3.util.ssl_ import create_urllib3_context
 except ImportError:
     IMPORT_ERROR = traceback.format_exc()
     if not TYPE_CHECKING:
-        AuthBase = HTTPAdapter = HTTPConnection = HTTPSConnection = HTTPConnectionPool = HTTPSConnectionPool = object
+        HTTPConnection = HTTPSConnection = HTTPConnectionPool = HTTPSConnectionPool = object
 
 #: Nothing that one device says in a reply is longer.
 MOST_BYTES = 1024 * 1024
@@ -48,7 +50,7 @@ _PIECE = 64 * 1024
 
 # How many time-outs the whole body of a reply may take.
 _BODY_TIMEOUTS = 2
-_USER_AGENT = "keyturn.devices"
+_HEADERS = {"User-Agent": "keyturn.devices", "Accept": "application/json", "Accept-Encoding": "gzip"}
 
 
 def http_spec() -> Spec:
@@ -251,44 +253,74 @@ class _PlainPool(_Pool, HTTPConnectionPool):
 class _TlsPool(_Pool, HTTPSConnectionPool):
     ConnectionCls = _TlsConnection
 
+    def __init__(self, journal: _Journal, fingerprint: str | None, *args: Any, **kwargs: Any) -> None:
+        super().__init__(journal, *args, **kwargs)
+        self.assert_fingerprint = fingerprint
 
-class _Adapter(HTTPAdapter):
-    """An adapter whose connections keep the journal, and whose retries are chosen per request."""
 
-    def __init__(self, journal: _Journal, fingerprint: str | None) -> None:
-        self._fingerprint = fingerprint
-        self._classes = {"http": functools.partial(_PlainPool, journal), "https": functools.partial(_TlsPool, journal)}
-        super().__init__()
+@functools.lru_cache(maxsize=8)
+def _tls_context(ca_path: str | None, is_verified: bool) -> ssl.SSLContext:
+    """What many clients share, because it costs as much as a connection. The two kinds are never one: urllib3 turns the check of the
+    host's name off in the context that a fingerprint is checked with."""
+    context: ssl.SSLContext = create_urllib3_context(cert_reqs=ssl.CERT_REQUIRED if is_verified else ssl.CERT_NONE)
+    if is_verified:
+        # The variables are those of requests and curl, which people set for every tool that is written in Python.
+        trusted = ca_path or os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or DEFAULT_CA_BUNDLE_PATH
+        context.load_verify_locations(**{"capath" if os.path.isdir(trusted) else "cafile": trusted})
+    return context
 
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = self._classes
 
-    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
-        manager = super().proxy_manager_for(*args, **kwargs)
+class _Connections:
+    """The connections of one client, directly or through the proxy that the environment names for a place."""
+
+    def __init__(self, journal: _Journal, fingerprint: str | None, ca_path: str | None, is_verified: bool) -> None:
+        # Not as a setting of the pool manager: in older releases of urllib3 that reaches pools for plain HTTP too, which refuse it.
+        self._classes: Any = {
+            "http": functools.partial(_PlainPool, journal),
+            "https": functools.partial(_TlsPool, journal, fingerprint),
+        }
+        self._ca_path = ca_path
+        self._is_verified = is_verified
+        self._managers: dict[tuple[str, str], urllib3.PoolManager] = {}
+
+    def to(self, url: str) -> urllib3.PoolManager:
+        """What requests to this place go through. ValueError for an impossible one, OSError for certificates that cannot be read."""
+        parts = urlsplit(url)
+        if parts.scheme not in self._classes or not parts.hostname:
+            raise ValueError("no URL of a web server")
+        place = (parts.scheme, parts.netloc)
+        if place not in self._managers:
+            self._managers[place] = self._manager(url)
+        return self._managers[place]
+
+    def _manager(self, url: str) -> urllib3.PoolManager:
+        context = _tls_context(self._ca_path, self._is_verified)
+        settings: dict[str, Any] = {"ssl_context": context, "cert_reqs": "CERT_REQUIRED" if self._is_verified else "CERT_NONE"}
+        proxy = select_proxy(url, get_environ_proxies(url))
+        if proxy is None:
+            manager = urllib3.PoolManager(**settings)
+        else:
+            user, password = get_auth_from_url(proxy)
+            headers = make_headers(proxy_basic_auth=f"{user}:{password}") if user else None
+            address = prepend_scheme_if_needed(proxy, "http")  # type: ignore[no-untyped-call]
+            manager = urllib3.ProxyManager(address, proxy_headers=headers, **settings)
         manager.pool_classes_by_scheme = self._classes
         return manager
 
-    def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
-        super().cert_verify(conn, url, verify, cert)  # type: ignore[no-untyped-call]
-        # Not as a setting of the pool manager: in older releases of urllib3 that reaches pools for plain HTTP too, which refuse it.
-        if self._fingerprint and isinstance(conn, urllib3.HTTPSConnectionPool):
-            conn.assert_fingerprint = self._fingerprint
+    def close(self) -> None:
+        for manager in self._managers.values():
+            manager.clear()
 
 
-class BearerToken(AuthBase):
-    """The token as an authentication object and not as a header, so that a C(.netrc) entry for the host cannot replace it.
+@dataclass
+class BearerToken:
+    """C(token) may change from request to request; empty for one that needs none."""
 
-    C(token) may change from request to request; empty for one that needs none.
-    """
+    token: str = field(default="", repr=False)
 
-    def __init__(self, token: str = "") -> None:
-        self.token = token
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        if self.token:
-            request.headers["Authorization"] = f"Bearer {self.token}"
-        return request
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.token}"} if self.token else {}
 
 
 class HttpClient:
@@ -308,26 +340,21 @@ class HttpClient:
         ca_path: str | None = None,
         fingerprint: str | None = None,
         timeout: float = 30,
-        auth: AuthBase | None = None,
+        auth: BearerToken | None = None,
         retries: int = 3,
         deadline: float | None = None,
         clock: Callable[[], float] = time.monotonic,
         may_change: Callable[[], bool] = lambda: True,
         most_bytes: int = MOST_BYTES,
     ) -> None:
-        self._verify: bool | str = (ca_path or True) if validate_certs and not fingerprint else False
         self._timeout = timeout
         self._retries = retries
         self._clock = clock
-        self._may_change = may_change
+        self.may_change = may_change
         self._most_bytes = most_bytes
         self._journal = _Journal(clock)
-        self._adapter = _Adapter(self._journal, fingerprint)
-        self._session = requests.Session()
-        self._session.auth = auth
-        self._session.headers.update({"User-Agent": _USER_AGENT, "Accept": "application/json", "Accept-Encoding": "gzip"})
-        self._session.mount("https://", self._adapter)
-        self._session.mount("http://", self._adapter)
+        self._connections = _Connections(self._journal, fingerprint, ca_path, validate_certs and not fingerprint)
+        self._auth = auth or BearerToken()
         self.deadline = deadline
         self.sent_late = False
         if not validate_certs:
@@ -340,11 +367,11 @@ class HttpClient:
 
     def close(self) -> None:
         """Close every connection."""
-        self._session.close()
+        self._connections.close()
 
     def read(self, url: str, params: Mapping[str, str] | None = None, *, retry: bool = True) -> Reply:
         """GET. Retried on connection faults and on 500, 502, 503, 504 unless C(retry) is false; the last reply is returned."""
-        self._adapter.max_retries = Retry(
+        retries = Retry(
             total=self._retries if retry else 0,
             redirect=False,
             status_forcelist=(500, 502, 503, 504),
@@ -354,7 +381,7 @@ class HttpClient:
             # A server may ask for a pause of hours; the caller decides about such pauses, within its deadline.
             respect_retry_after_header=False,
         )
-        return self._whole(self._open("GET", url, params=params))
+        return self._whole(self._open("GET", f"{url}?{urlencode(params)}" if params else url, retries))
 
     def download(self, url: str, accept: str, keep: Callable[[bytes], object]) -> Reply:
         """GET what can be had only once. C(keep) is given every piece of a 200 body as it arrives, before anything can break.
@@ -362,30 +389,50 @@ class HttpClient:
         Never retried here: a second request may find nothing. The body of any other reply is in the Reply. What C(keep)
         raises is raised.
         """
-        self._adapter.max_retries = Retry(0, read=False)
         # Not compressed: of a compressed body that breaks, the end of what arrived could not be read.
-        response = self._open("GET", url, headers={"Accept": accept, "Accept-Encoding": "identity"})
-        if response.status_code != 200:
+        response = self._open("GET", url, Retry(0, read=False), headers={"Accept": accept, "Accept-Encoding": "identity"})
+        if response.status != 200:
             return self._whole(response)
         with response:
             for piece in self._pieces(response):
                 keep(piece)
-        return Reply(response.status_code, response.headers, b"")
+        return Reply(response.status, response.headers, b"")
 
-    def change(self, method: str, url: str, *, patience: float = 0, fresh: bool = True, **content: Any) -> Reply:
+    def change(
+        self,
+        method: str,
+        url: str,
+        *,
+        patience: float = 0,
+        fresh: bool = True,
+        json: Any = None,
+        files: Mapping[str, tuple[str, bytes, str]] | None = None,
+    ) -> Reply:
         """POST, PUT or DELETE, sent at most once, on a connection of its own.
 
         A kept-alive connection may be closed by the server at the moment the request leaves: that would be an unknown outcome
         for nothing. Where the outcome matters little, such as for the end of a session, C(fresh) may be false, to spare a router the
         work of another connection. C(patience): seconds to wait for the reply at least, past the client's time-out and the deadline too:
-        for a reply without which something is left behind. Nothing is sent after the deadline all the same.
+        for a reply without which something is left behind. Nothing is sent after the deadline all the same. The body is C(json), or a form
+        of C(files) (field: name, content, type), or none.
         """
-        self._adapter.max_retries = Retry(0, read=False)
         if fresh:
-            self._session.close()
-        return self._whole(self._open(method, url, patience, changes=True, **content))
+            self._connections.close()
+        body, kind = _encoded(json, files)
+        headers = {"Content-Type": kind} if kind else {}
+        return self._whole(self._open(method, url, Retry(0, read=False), patience, changes=True, body=body, headers=headers))
 
-    def _open(self, method: str, url: str, patience: float = 0, *, changes: bool = False, **content: Any) -> requests.Response:
+    def _open(
+        self,
+        method: str,
+        url: str,
+        retries: Retry,
+        patience: float = 0,
+        *,
+        changes: bool = False,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> urllib3.BaseHTTPResponse:
         journal = self._journal
         journal.sent = False
         deadline = float("inf") if self.deadline is None else self.deadline
@@ -396,35 +443,43 @@ class HttpClient:
         def before_sending() -> None:
             if self._clock() >= deadline:
                 raise HttpFault("timeout", "the deadline passed before the request was sent", sent=False)
-            if changes and not self._may_change():
+            if changes and not self.may_change():
                 raise HttpFault("not_sent", "the run that asked for it has ended", sent=False)
 
         def after_sending() -> None:
             nonlocal looked
             if changes and not looked:
                 looked = True
-                self.sent_late = not self._may_change() or self.sent_late
+                self.sent_late = not self.may_change() or self.sent_late
 
         journal.before_sending, journal.after_sending = before_sending, after_sending
         before_sending()  # Not worth a connection otherwise.
         try:
-            return self._session.request(
-                method, url, timeout=journal.timeouts, verify=self._verify, allow_redirects=False, stream=True, **content
+            return self._connections.to(url).request(
+                method,
+                url,
+                body=body,
+                headers={**_HEADERS, **self._auth.headers, **(headers or {})},
+                retries=retries,
+                redirect=False,
+                timeout=Timeout(*journal.timeouts),
+                preload_content=False,
+                decode_content=False,
             )
         except ValueError as problem:  # An impossible URL or header; its text would show them.
             raise HttpFault("protocol", f"the request cannot be made: {type(problem).__name__}", sent=False) from None
-        except (OSError, urllib3.exceptions.HTTPError) as problem:  # requests' own exceptions are OSErrors
+        except (OSError, HTTPException, urllib3.exceptions.HTTPError) as problem:
             raise self._fault(problem) from None
         finally:
             if journal.sent:  # It may have left in part, on a connection that broke.
                 after_sending()
 
-    def _whole(self, response: requests.Response) -> Reply:
+    def _whole(self, response: urllib3.BaseHTTPResponse) -> Reply:
         with response:
             body = b"".join(self._pieces(response))
-            return Reply(response.status_code, response.headers, body)
+            return Reply(response.status, response.headers, body)
 
-    def _pieces(self, response: requests.Response) -> Iterator[bytes]:
+    def _pieces(self, response: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
         """The body as it arrives, piece by piece. One that is shorter than announced, too long or too slow is a fault."""
         encoding = response.headers.get("Content-Encoding", "identity").strip().lower() or "identity"
         if encoding not in ("identity", "gzip"):
@@ -434,7 +489,7 @@ class HttpClient:
         while True:
             try:
                 # read1: what the connection has, without waiting for a full piece that may never come.
-                arrived = response.raw.read1(_PIECE)
+                arrived = response.read1(_PIECE)
                 # Never more than one byte too many: what is small on its way may be huge unpacked.
                 piece = unpacker.decompress(arrived, self._most_bytes - length + 1) if unpacker and arrived else arrived
             except (OSError, urllib3.exceptions.HTTPError) as problem:
@@ -448,12 +503,12 @@ class HttpClient:
                 break
             if piece:
                 yield piece
-        if unpacker is not None and response.raw.tell() and not unpacker.eof:
+        if unpacker is not None and response.tell() and not unpacker.eof:
             raise HttpFault("interrupted", "the reply broke off", sent=True)
         announced = response.headers.get("Content-Length", "")
         # read1 does not notice a short body in every release of urllib3.
-        if announced.isdecimal() and response.raw.tell() < int(announced):
-            raise HttpFault("interrupted", f"the reply broke off after {response.raw.tell()} of {announced} bytes", sent=True)
+        if announced.isdecimal() and response.tell() < int(announced):
+            raise HttpFault("interrupted", f"the reply broke off after {response.tell()} of {announced} bytes", sent=True)
 
     def _fault(self, problem: Exception) -> HttpFault:
         sent = self._journal.sent
@@ -469,6 +524,13 @@ class HttpClient:
         if not sent:
             return HttpFault("unreachable", f"no connection: {text}", sent)
         return HttpFault("interrupted", f"the connection broke after the request was sent: {text}", sent)
+
+
+def _encoded(content: Any, files: Mapping[str, tuple[str, bytes, str]] | None) -> tuple[bytes | None, str]:
+    """A body and its type."""
+    if files is not None:
+        return encode_multipart_formdata(files)
+    return (None, "") if content is None else (json.dumps(content).encode(), "application/json")
 
 
 def _cut(problem: ssl.SSLError) -> bool:

@@ -45,6 +45,9 @@ _INERT = re.compile(r"[A-Za-z0-9_.~-]*\Z")
 # What requests leaves alone when it quotes a URL again (urllib3 does the same).
 _REQUOTE_SAFE = "!#$%&'()*+,/:;=?@[]~"
 
+# What the fields of a result are called.
+_FIELD = re.compile(r"[a-z][a-z0-9_]*\Z")
+
 
 class Revealed(str):
     """A secret that a module was asked for. It leaves a result as it is; wherever else it stands it is masked."""
@@ -267,7 +270,8 @@ class Redactor:
     def result(self, value: T, closed: Mapping[str, Collection[str]], longest: int = LONGEST) -> T:
         """C(data()) for what a module returns, where the names of fields and the numbers are the module's own, whatever the secrets are.
 
-        C(closed): name of a field -> the words that its value is one of. Such a word is the module's own too.
+        A key that reads like the name of a field (small letters, digits, underscores) is one. C(closed): name of a field -> the words
+        that its value is one of. Such a word is the module's own too.
         """
         return cast(T, self._copy(value, longest, closed))
 
@@ -281,6 +285,12 @@ class Redactor:
             # The very same object where nothing was masked: what Ansible knows about a string (its origin, its trust) stays with it.
             return text if known == text else known
 
+        def clean_key(key: Any) -> Any:
+            return key if closed is not None and isinstance(key, str) and _FIELD.match(key) else clean(key)
+
+        def is_own(key: Any, inner: Any) -> bool:
+            return closed is not None and isinstance(inner, str) and inner in closed.get(key, ())
+
         def clean(item: Any) -> Any:
             if isinstance(item, Revealed):
                 return str(item)
@@ -291,11 +301,7 @@ class Redactor:
             if isinstance(item, (int, float)):
                 return MASK if closed is None and _folded(str(item)) in self._forms else item
             if isinstance(item, Mapping):
-                if closed is None:
-                    return {clean(key): clean(inner) for key, inner in item.items()}
-                return {
-                    key: inner if isinstance(inner, str) and inner in closed.get(key, ()) else clean(inner) for key, inner in item.items()
-                }
+                return {clean_key(key): inner if is_own(key, inner) else clean(inner) for key, inner in item.items()}
             if isinstance(item, (list, tuple)):
                 return [clean(inner) for inner in item]
             if isinstance(item, (set, frozenset)):

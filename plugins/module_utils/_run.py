@@ -104,25 +104,30 @@ def runner_identity(pid: int | None = None) -> str:
     return f"{boot}/{namespace}/{number}/{started}"
 
 
-def is_dead(holder: str) -> bool:
-    """True only when it is certain that the process is gone: asked of its own host and namespace, or not at all."""
+def lives(holder: str) -> bool | None:
+    """Whether the process is there, where that is certain: asked of its own host and namespace. C(None) where nobody can know."""
     parts = holder.split("/")
     if len(parts) != 4 or not parts[2].isdigit():
-        return False
+        return None
     boot, namespace, number, started = parts
     if boot != _boot_id() or namespace != _process_namespace():
-        return False
+        return None
     try:
         os.kill(int(number), 0)
     except ProcessLookupError:
-        return True
+        return False
     except (PermissionError, OverflowError):
         pass  # It exists and belongs to somebody else.
-    # With /proc mounted so that others' processes are hidden, nothing can be read of a living one: then it counts as alive.
     now_started = _start_time(int(number))
     if now_started:
-        return now_started != started
-    return _is_zombie(int(number))
+        return now_started == started
+    # With /proc mounted so that others' processes are hidden, nothing can be read of a living one.
+    return False if _is_zombie(int(number)) else None
+
+
+def is_dead(holder: str) -> bool:
+    """True only when it is certain that the process is gone."""
+    return lives(holder) is False
 
 
 def _boot_id() -> str:

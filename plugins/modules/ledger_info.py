@@ -10,7 +10,8 @@ module: ledger_info
 short_description: Tell what the ledger knows of devices
 version_added: 0.1.0
 description:
-  - Reads the ledger and changes nothing. When there is no ledger yet, it knows no device.
+  - Reads the ledger and changes nothing. An absent ledger is an error.
+  - It runs on the controller, in Ansible's own process, whatever the connection to the host is.
 author:
   - Keyturn developers (@keyturn)
 extends_documentation_fragment:
@@ -33,6 +34,10 @@ options:
     description: How many of the newest events to return for each device. An event tells who changed what and when, and never a password.
     type: int
     default: 0
+  include_retired:
+    description: Whether to tell about devices that were put away too.
+    type: bool
+    default: false
 seealso:
   - module: keyturn.devices.ledger
   - plugin: keyturn.devices.password
@@ -43,7 +48,6 @@ EXAMPLES = r"""
 - name: Look at the ledger
   keyturn.devices.ledger_info:
   register: ledger
-  delegate_to: localhost
 
 - name: Whose rotation is not settled?
   ansible.builtin.debug:
@@ -53,7 +57,6 @@ EXAMPLES = r"""
   keyturn.devices.ledger_info:
     devices: [depot-07]
     include_events: 20
-  delegate_to: localhost
 """
 
 RETURN = r"""
@@ -116,8 +119,8 @@ devices:
         awaiting:
           description: Whether the vendor made it and it was not collected yet.
           type: bool
-        generated_csv:
-          description: Where the vendor's one-time list is to be.
+        list_id:
+          description: Identifies the vendor's one-time list that brings it.
           type: str
         attempts:
           description: Attempts that were begun with it.
@@ -173,6 +176,23 @@ devices:
     attempts:
       description: Attempts with the staged password, 0 without one.
       type: int
+    failures:
+      description: Rotations in a row that ended failed or unknown. 0 after one that was committed or settled by a login.
+      type: int
+    last_failure:
+      description: The typed reason of the last of them.
+      type: str
+    offline_since:
+      description: Since when a listing or an attempt has found it offline, or null.
+      type: str
+    retired:
+      description: Whether it was put away.
+      type: bool
+    tampered:
+      description: >-
+        Whether somebody has written to its record past keyturn.devices, so that none of its passwords is given out. An import of the
+        password that works mends it.
+      type: bool
     orphaned:
       description: Whether no password is known to work, so that a person has to look.
       type: bool
@@ -210,6 +230,9 @@ devices:
         run_id:
           description: The run.
           type: str
+        name:
+          description: What the device was called then.
+          type: str
         from:
           description: State of the password before, empty for none.
           type: str
@@ -219,6 +242,41 @@ devices:
         reason:
           description: Why.
           type: str
+lists:
+  description: Vendors' one-time lists that are still kept, because a password of them may be needed. Never their content.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    id:
+      description: Identifies the list.
+      type: str
+    run_id:
+      description: The run that asked for it.
+      type: str
+    made_at:
+      description: When room was made for it.
+      type: str
+    devices:
+      description: Names of the devices that a password of it was staged for.
+      type: list
+      elements: str
+ledger:
+  description: Where the ledger is, without user information.
+  returned: success
+  type: str
+identity:
+  description: Which ledger it is, whatever its file or its passphrase is called.
+  returned: success
+  type: str
+generation:
+  description: How many transactions have written to it.
+  returned: success
+  type: int
+restored:
+  description: Whether an older copy was put back since the last run. The next one that writes takes back what counts as proven in it.
+  returned: success
+  type: bool
 reason:
   description: Why the ledger could not be read, as for the module M(keyturn.devices.ledger).
   returned: failure

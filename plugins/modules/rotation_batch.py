@@ -86,8 +86,12 @@ stop:
   description: Why the run ends here; empty when it goes on.
   type: str
   returned: success
-counts:
-  description: How many devices of the run so far ended in each status.
+run_id:
+  description: The id of the run.
+  type: str
+  returned: success
+tally:
+  description: C(tried), C(failures), C(counts) by status and C(stop) of the run so far.
   type: dict
   returned: success
 requests:

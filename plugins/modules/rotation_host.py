@@ -50,7 +50,7 @@ EXAMPLES = r"""
 - name: Join the run
   keyturn.devices.rotation_host:
     state: joined
-  register: rotation__joined
+  register: _rotation_joined
 """
 
 RETURN = r"""

@@ -11,7 +11,7 @@ short_description: Sum a rotation up
 version_added: 0.1.0
 description:
   - Says what happened to each device and what to do, from the plan and the batches that the tasks before it have registered as
-    C(rotation__plan) and C(rotation__batches).
+    C(_rotation_plan) and C(_rotation_batches).
   - It works on the controller and asks nobody anything.
 author:
   - Keyturn developers (@keyturn)
@@ -42,7 +42,7 @@ EXAMPLES = r"""
   keyturn.devices.rotation_summary:
     summary_file: /var/log/keyturn/last-run.json
   run_once: true
-  register: rotation__summary
+  register: _rotation_summary
 """
 
 RETURN = r"""

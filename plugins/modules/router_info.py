@@ -7,12 +7,12 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: router_info
-short_description: Tell which Teltonika routers there are
+short_description: List Teltonika routers
 version_added: 0.1.0
 description:
   - Returns the routers of an account of RMS, Teltonika's Remote Management System, or some of them, with what matters for their passwords.
     A fleet of ten thousand routers takes about ten requests; one or two routers take one each.
-  - With O(via=device), asks routers themselves, by logging in to them.
+  - With O(via=device), connects to the routers directly and logs in to them.
 author:
   - Keyturn developers (@keyturn)
 extends_documentation_fragment:
@@ -25,9 +25,9 @@ extends_documentation_fragment:
 options:
   via:
     description:
-      - The way to the routers.
+      - How to reach the routers.
       - V(rms) is Teltonika's cloud. It needs O(rms_token).
-      - V(device) is the router itself. It needs O(devices).
+      - V(device) connects to the routers directly. It needs O(devices).
     type: str
     choices: [rms, device]
     default: rms
@@ -38,12 +38,12 @@ options:
     suboptions:
       serial:
         description:
-          - Serial number. A router that has another one is reported as V(wrong_device). Without it, whoever answers is described.
+          - Serial number. A router with another one is reported as V(wrong_device). Without this option, any router is described.
         type: str
       host:
         description:
           - Name or address of the router, with a port where it is not the usual one, or its URL. HTTPS unless the URL says C(http://).
-            With O(devices[].protocol=ssh), C(ssh://) may stand before it.
+            With O(devices[].protocol=ssh), it may begin with C(ssh://).
           - Plain HTTP that redirects to HTTPS on the same host is followed before anything secret is sent.
         type: str
         required: true
@@ -57,7 +57,7 @@ options:
         required: true
       protocol:
         description:
-          - V(api) is the router's HTTP API, there since RutOS 07.03. V(ssh) is for routers without it; it tells less.
+          - V(api) is the router's HTTP API, available since RutOS 07.03. V(ssh) is for routers without it, and finds out less.
         type: str
         choices: [api, ssh]
         default: api
@@ -69,12 +69,12 @@ options:
         type: str
   deadline:
     description:
-      - For O(via=device), seconds until all routers must have answered. A router that is not begun by then is not asked.
+      - For O(via=device), seconds until all routers must have answered. No further router is asked after that.
     type: int
     default: 300
   on_device_failure:
     description:
-      - For O(via=device), whether the task fails when a router cannot be asked (V(fail)), or only tells so in RV(devices) (V(report)).
+      - For O(via=device), whether the task fails when any router cannot be asked (V(fail)), or only reports it in RV(devices) (V(report)).
     type: str
     choices: [fail, report]
     default: fail
@@ -97,7 +97,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Which routers are there?
+- name: List all routers of the account
   keyturn.devices.router_info:
     rms_token: "{{ vault_rms_token }}"
   delegate_to: localhost
@@ -107,7 +107,7 @@ EXAMPLES = r"""
   ansible.builtin.debug:
     msg: "{{ fleet.routers | rejectattr('online') | map(attribute='name') }}"
 
-- name: Ask a router itself, for instance for the password rule that is in force there
+- name: Read the password rule of one router from the router itself
   keyturn.devices.router_info:
     via: device
     devices:
@@ -124,7 +124,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 routers:
-  description: The routers, in the order in which RMS lists them, or in that of O(serials) or O(devices). Only those that could be asked.
+  description: The routers, in the order of RMS's list, or of O(serials) or O(devices). Routers that could not be asked are left out.
   returned: success
   type: list
   elements: dict
@@ -160,7 +160,7 @@ routers:
       returned: always
       sample: RUTX_R_00.07.13.2
     status:
-      description: V(online), V(offline), V(pending), or V(unknown) where RMS does not tell.
+      description: V(online), V(offline), V(pending), or V(unknown) where RMS does not say.
       type: str
       returned: always
       sample: online
@@ -187,9 +187,9 @@ routers:
       sample: Company
     policy:
       description:
-        - The rule that a password must meet to be set through RMS, as far as it can be told from the firmware. The router's owner can
-          change its own rule on firmware 07.11 and later, which RMS does not tell.
-        - With O(via=device) it is the rule of the router itself, which it tells from firmware 07.11 on.
+        - The rule that a password must meet to be set through RMS, as far as the firmware implies it. On firmware 07.11 and later the
+          router's owner can change the router's own rule, which RMS does not show.
+        - With O(via=device) it is the rule of the router itself, which can be read from firmware 07.11 on.
       type: dict
       returned: always
       contains:
@@ -222,7 +222,7 @@ routers:
           type: int
           returned: with O(via=device)
         evidence:
-          description: How the rule is known, told by the V(router), V(documented) by the vendor, V(observed) or V(assumed).
+          description: How the rule is known. Read from the V(router), V(documented) by the vendor, V(observed) or V(assumed).
           type: str
           returned: always
       sample: {min_length: 8, max_length: 32, upper: true, lower: true, digits: true, special: true, evidence: documented}
@@ -248,17 +248,17 @@ devices:
       returned: always
       sample: depot-07.example.com
     status:
-      description: V(proven), the router told. V(refused), it refused the password. V(failed) or V(unknown), it could not be asked.
+      description: V(proven), the router answered. V(refused), it refused the password. V(failed) or V(unknown), it could not be asked.
       type: str
       returned: always
       sample: proven
     reason:
-      description: Why it did not tell, as in M(keyturn.devices.router_login); empty otherwise.
+      description: Why it did not answer, as in M(keyturn.devices.router_login); empty otherwise.
       type: str
       returned: always
       sample: ""
     message:
-      description: The same for people.
+      description: An explanation of the reason.
       type: str
       returned: always
       sample: ""
@@ -272,7 +272,7 @@ devices:
       type: str
       returned: always
     wrong_logins:
-      description: How many log-ins the router refused.
+      description: How many logins the router refused.
       type: int
       returned: always
       sample: 0
@@ -337,6 +337,8 @@ def ask_rms(options: Mapping[str, Any], context: Context) -> dict[str, Any]:
         raise ModuleFailure("limit must be 1 or more.", reason="bad_input")
     try:
         client = rms_client(options, context.redactor)
+        if client.warning:
+            context.warn(client.warning)
         if serials is None:
             routers, missing = list_routers(client, page=limit), []
         else:

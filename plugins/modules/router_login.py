@@ -7,14 +7,14 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: router_login
-short_description: Prove which password a Teltonika router has, many routers at once
+short_description: Prove which password is in force on Teltonika routers
 version_added: 0.1.0
 description:
-  - Logs in to Teltonika routers themselves, by their HTTP API or by SSH, to find out which of one or two passwords is in force. Nothing is
-    changed, and every session is ended.
-  - The candidates of a router are tried in their order, and no further one after the first that works. Put the password first that should
-    work, so that a fleet in order costs no wrong log-in.
-  - A log-in proves a password only on the right router, so the serial number is compared afterwards.
+  - Logs in to many Teltonika routers at once, through their HTTP API or by SSH, to find out which of one or two passwords is in force.
+    Nothing is changed, and every session is ended.
+  - The candidates are tried in the given order, up to the first one that works. Put the password first that should work, so that no wrong
+    login is made on a router that is as it should be.
+  - A login proves a password only on the right router, so the serial number is compared afterwards.
   - The role C(keyturn.devices.router_rotation) uses this module to verify passwords and to settle those that an interrupted run left open.
 author:
   - Keyturn developers (@keyturn)
@@ -39,7 +39,7 @@ options:
       host:
         description:
           - Name or address of the router, with a port where it is not the usual one, or its URL. HTTPS unless the URL says C(http://).
-            With O(devices[].protocol=ssh), C(ssh://) may stand before it.
+            With O(devices[].protocol=ssh), it may begin with C(ssh://).
           - Plain HTTP that redirects to HTTPS on the same host is followed before anything secret is sent.
         type: str
         required: true
@@ -49,7 +49,7 @@ options:
         default: admin
       protocol:
         description:
-          - V(api) is the router's HTTP API, there since RutOS 07.03. V(ssh) is for routers without it.
+          - V(api) is the router's HTTP API, available since RutOS 07.03. V(ssh) is for routers without it.
         type: str
         choices: [api, ssh]
         default: api
@@ -66,7 +66,7 @@ options:
         required: true
         suboptions:
           name:
-            description: A name for the password, which is told in RV(devices[].live). Any but V(neither).
+            description: A name for the password, which is returned in RV(devices[].live). Any name but V(neither).
             type: str
             required: true
           password:
@@ -75,13 +75,13 @@ options:
             required: true
   deadline:
     description:
-      - Seconds until all routers must have answered. A router that is not begun by then is not asked.
+      - Seconds until all routers must have answered. No further router is asked after that.
     type: int
     default: 300
   on_device_failure:
     description:
-      - Whether the task fails when a router ends in anything but V(proven) (V(fail)), or only tells so (V(report)). Bad input fails the
-        task either way.
+      - Whether the task fails when any router ends in another status than V(proven) (V(fail)), or only reports it (V(report)). Bad input
+        fails the task either way.
     type: str
     choices: [fail, report]
     default: fail
@@ -146,20 +146,20 @@ devices:
       returned: always
       sample: proven
     live:
-      description: Name of the candidate in force, V(neither) when all were refused, C(null) when nothing was proven.
+      description: Name of the candidate in force, V(neither) when all were refused, C(null) when no login proved anything.
       type: str
       returned: always
       sample: current
     reason:
       description:
         - Why the status is not V(proven); empty otherwise.
-        - "One of: V(unauthorized), V(locked_out), V(wrong_device), V(not_identified) (it does not tell its serial number), V(offline),
+        - "One of: V(unauthorized), V(locked_out), V(wrong_device), V(not_identified) (the router gives no serial number), V(offline),
           V(timeout), V(interrupted), V(certificate), V(no_api), V(protocol), V(not_sent), V(error)."
       type: str
       returned: always
       sample: ""
     message:
-      description: The same for people.
+      description: An explanation of the reason.
       type: str
       returned: always
       sample: The router refused both passwords.
@@ -169,7 +169,7 @@ devices:
       returned: always
       sample: false
     wrong_logins:
-      description: How many log-ins the router refused.
+      description: How many logins the router refused.
       type: int
       returned: always
       sample: 0
@@ -190,10 +190,11 @@ reason:
   sample: bad_input
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.keyturn.devices.plugins.module_utils._http import http_spec
-from ansible_collections.keyturn.devices.plugins.module_utils._module import run_module
+from ansible_collections.keyturn.devices.plugins.module_utils._module import Context, run_module
 from ansible_collections.keyturn.devices.plugins.module_utils._rutos.job import prove_on_routers
 from ansible_collections.keyturn.devices.plugins.module_utils._rutos.options import router_arguments, routers_spec
 from ansible_collections.keyturn.devices.plugins.module_utils._spec import Spec
@@ -219,8 +220,12 @@ SPEC = (
 )
 
 
+def work(options: Mapping[str, Any], context: Context) -> dict[str, Any]:
+    return prove_on_routers(options)
+
+
 def main() -> None:
-    run_module(SPEC, lambda options, context: prove_on_routers(options))
+    run_module(SPEC, work)
 
 
 if __name__ == "__main__":

@@ -11,15 +11,15 @@ short_description: Set the administrator passwords of Teltonika routers, many at
 version_added: 0.1.0
 description:
   - Sets the administrator passwords of Teltonika routers through Teltonika's Remote Management System (RMS), with one request for
-    many routers, or at the routers themselves, and tells for each router what became of it.
+    many routers, or on the routers directly, and returns what became of each router.
   - For each router the outcome is V(changed), V(unchanged), V(failed) (the router certainly kept its password) or V(unknown) (nobody
     knows, for instance because the connection broke after the request was sent). A password with the outcome V(unknown) may be in
     force and must be kept, together with the one before. Requests that change passwords are never repeated on their own.
-  - "With O(via=device), for each router: log in with the current password; only where that is refused, try the new one (it works:
-    V(unchanged)); compare the serial number; check the new password against the router's own rule; change it; prove it by another log-in;
-    end every session. When the connection breaks after the request was sent, the log-ins find out which password is in force."
-  - "On its own this module does not remember any password. The role C(keyturn.devices.router_rotation) does: it writes each password
-    into a ledger before the router hears of it."
+  - "With O(via=device), for each router: log in with the current password, and only if that is refused with the new one (V(unchanged) if
+    it works); compare the serial number; check the new password against the router's own rule; change it; prove it by another login; end
+    every session. If the connection breaks after the request was sent, logins find out which password is in force."
+  - "This module does not store any password. The role C(keyturn.devices.router_rotation) does: it writes each password into a ledger before
+    it is sent to the router."
 notes:
   - "Keep the passwords: RMS asks for the current password of a router when the router is added again."
   - "SMS rules that are authorised by the router's administrator password, which is their default, change their key with it."
@@ -41,7 +41,7 @@ attributes:
   check_mode:
     support: full
     details:
-      - Looks the routers up in RMS and checks the passwords, and tells for each router what would be asked.
+      - Looks the routers up in RMS and checks the passwords, and returns for each router what would be asked.
       - Device failures do not fail the task.
   diff_mode:
     support: none
@@ -54,9 +54,9 @@ attributes:
 options:
   via:
     description:
-      - The way to the routers.
+      - How to reach the routers.
       - V(rms) is Teltonika's cloud. It needs O(rms_token).
-      - V(device) is the router itself. It needs O(devices), with O(devices[].host) and O(devices[].password).
+      - V(device) connects to the routers directly. It needs O(devices), with O(devices[].host) and O(devices[].password).
     type: str
     choices: [rms, device]
     default: rms
@@ -84,8 +84,9 @@ options:
         type: str
       try_first:
         description:
-          - For O(via=device), the password that should be in force, which is tried first. V(new) after a change that was left in doubt, so
-            that a router which has O(devices[].password) already counts no wrong log-in. One that has not is changed.
+          - For O(via=device), the password that should be in force, which is tried first. Use V(new) after a change whose outcome was
+            unknown, so that no wrong login is made on a router that has O(devices[].password) already. A router that does not have it is
+            changed.
         type: str
         choices: [current, new]
         default: current
@@ -97,7 +98,7 @@ options:
       host:
         description:
           - Name or address of the router, with a port where it is not the usual one, or its URL. HTTPS unless the URL says C(http://).
-            With O(devices[].protocol=ssh), C(ssh://) may stand before it.
+            With O(devices[].protocol=ssh), it may begin with C(ssh://).
           - Plain HTTP that redirects to HTTPS on the same host is followed before anything secret is sent.
           - With O(via=rms) it is only returned.
         type: str
@@ -108,9 +109,9 @@ options:
         default: admin
       protocol:
         description:
-          - For O(via=device), how the router is spoken to. V(api) is its HTTP API, there since RutOS 07.03.
+          - For O(via=device), how to talk to the router. V(api) is its HTTP API, available since RutOS 07.03.
           - V(ssh) is for routers without it. C(root) logs in, C(passwd) changes O(devices[].username) and then C(root), so that both
-            keep one password. The tools that tell the serial number and the firmware there are assumed.
+            keep the same password. The commands that return the serial number and the firmware there are assumed.
         type: str
         choices: [api, ssh]
         default: api
@@ -144,7 +145,9 @@ options:
           - Do not ask for new passwords, but fetch the lists of an earlier request that was interrupted, for the newest request that
             each router was part of. This is the way to carry on when a task ended before its list was in O(generated_csv).
           - What is in O(generated_csv) already is kept, as is what a killed process left beside it, and the lists are added.
-          - A router for which RMS has no list ends as V(unknown) with reason V(list_gone).
+          - A list counts only where its routers are exactly those of one request, because fetching somebody else's would spend it. So
+            give the same O(devices) and O(batch_size) as for the request that was interrupted.
+          - A router for which RMS has no such list ends as V(unknown) with reason V(list_gone).
         type: bool
         default: false
   generated_csv:
@@ -184,7 +187,7 @@ options:
     type: str
   on_device_failure:
     description:
-      - Whether the task fails when a router ends as V(failed) or V(unknown) (V(fail)), or only tells so (V(report)).
+      - Whether the task fails when any router ends as V(failed) or V(unknown) (V(fail)), or only reports it (V(report)).
       - A fault of the whole call, such as bad input, a refused token or a spent quota, fails the task either way, with the same
         return values.
     type: str
@@ -214,7 +217,7 @@ EXAMPLES = r"""
   delegate_to: localhost
   register: handover
 
-- name: Set the password of a router that RMS does not know
+- name: Set the password of a router that RMS does not know, by connecting to it directly
   keyturn.devices.router_password:
     via: device
     devices:
@@ -279,12 +282,14 @@ devices:
         - "One of: V(offline), V(rejected_by_policy), V(not_found), V(unauthorized), V(same_password), V(timeout), V(interrupted),
           V(certificate), V(unreachable), V(quota), V(conflict), V(protocol), V(warning), V(rejected), V(bad_input), V(not_sent),
           V(would_change),
-          V(list_missing), V(list_incomplete), V(list_gone), V(unconfirmed)."
+          V(list_missing), V(list_incomplete), V(list_unreadable), V(list_gone), V(unconfirmed)."
         - "V(not_sent): another router or the whole call stopped the task before anything was sent to this one. V(list_incomplete) and
-          V(list_missing): the password was changed, and the list does not tell it. V(unconfirmed): an earlier list holds a password
+          V(list_missing): the password was changed, and the list does not tell it. V(list_unreadable): neither does the list, because more
+          than one of its columns, or none, can be the passwords'. V(same_password): RMS claims that the router has this password, which
+          only a login can prove. V(unconfirmed): an earlier list holds a password
           that RMS does not confirm."
-        - "With O(via=device) also: V(wrong_device), V(not_identified) (it does not tell its serial number), V(locked_out), V(no_api),
-          V(new_password_refused) (the router said that it took the password, and then refused it), V(error)."
+        - "With O(via=device) also: V(wrong_device), V(not_identified) (the router gives no serial number), V(locked_out), V(no_api),
+          V(new_password_refused) (the router confirmed the change and then refused the new password), V(error)."
       type: str
       returned: always
       sample: ""
@@ -307,18 +312,18 @@ devices:
       sample: false
     live:
       description:
-        - Which password a log-in proved to be in force, V(new) or V(current), V(neither) when both were refused, C(null) when no log-in
+        - Which password a login proved to be in force, V(new) or V(current). V(neither) when both were refused, C(null) when no login
           proved anything.
       type: str
       returned: with O(via=device)
       sample: new
     wrong_logins:
-      description: How many log-ins the router refused.
+      description: How many logins the router refused.
       type: int
       returned: with O(via=device)
       sample: 0
     violations:
-      description: What the password breaks of the router's rule, where that was found before it was sent.
+      description: In what respects the password does not meet the router's rule, where that was found before it was sent.
       type: list
       elements: dict
       returned: with O(via=device)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import traceback
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -16,8 +16,10 @@ from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.keyturn.devices.plugins.module_utils._ledger.options import ledger_argument_spec, reported
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger.options import ledger_argument_spec, open_ledger, reported
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger.store import Ledger
 from ansible_collections.keyturn.devices.plugins.module_utils._module import ModuleFailure, secret_parameters
+from ansible_collections.keyturn.devices.plugins.module_utils._outcomes import CLOSED
 from ansible_collections.keyturn.devices.plugins.module_utils._redact import Redactor
 from ansible_collections.keyturn.devices.plugins.plugin_utils._ledger_url import ledger_options
 
@@ -50,6 +52,8 @@ class ControllerAction(ActionBase):
 
     ARGUMENTS: ClassVar[Mapping[str, Any]] = {}
     RULES: ClassVar[Mapping[str, Any]] = {}
+    #: Field of the result -> the words it is one of, whatever the secrets are.
+    WORDS: ClassVar[Mapping[str, Collection[str]]] = CLOSED
 
     _supports_check_mode = True
     _supports_diff = True
@@ -85,10 +89,18 @@ class ControllerAction(ActionBase):
         leaving.setdefault("invocation", {"module_args": _shortened(options)})
         if warnings:
             leaving["warnings"] = [*leaving.get("warnings", ()), *warnings]
-        # The names of the return values are ours; a secret that happens to be one of them must not take it away.
-        result.update({name: redactor.data(value) for name, value in leaving.items()})
+        result.update(redactor.result(leaving, self.WORDS))
         result.update(unmasked)
         return result
+
+    def open_ledger(
+        self, options: Mapping[str, Any], context: Context, *, dry_run: bool = False, expects: tuple[str, int] | None = None
+    ) -> Ledger:
+        """The ledger of the options, only for reading in check mode; what it warns of becomes a warning of the task."""
+        ledger = open_ledger(options, dry_run=dry_run or context.check_mode, expects=expects, redactor=context.redactor)
+        for warning in ledger.warnings:
+            context.warn(warning)
+        return ledger
 
     def _options(self, variables: Mapping[str, Any], redactor: Redactor) -> dict[str, Any]:
         spec = {**self.ARGUMENTS, **ledger_argument_spec()}

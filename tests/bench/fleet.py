@@ -5,9 +5,11 @@
 """A whole fleet rotated by the playbook, beside what a user would write without this collection.
 
     make bench BENCH="fleet --routers 1000 10000 --uri 200"
+    git worktree add ../before COMMIT; make bench BENCH="fleet --routers 1 1000 10000 --uri 0 --before ../before"
 
-For each size: a fresh ledger, a fresh simulated RMS without added latency, `ansible-playbook keyturn.devices.rotate_routers`. Then the same
-change by a playbook with `ansible.builtin.uri` per router (set one password, poll its channel), which keeps no ledger at all.
+For each size: a fresh ledger, a fresh simulated RMS without added latency, `ansible-playbook keyturn.devices.rotate_routers`, and once more
+when nobody is due. With --before the same by another checkout of the collection, in the same run. Then the same change by a playbook with
+`ansible.builtin.uri` per router (set one password, poll its channel), which keeps no ledger at all. A ping is what Ansible itself costs.
 """
 
 from __future__ import annotations
@@ -72,13 +74,35 @@ class Measured:
     changed: int
 
 
-def rotate(routers: int) -> Measured:
+def rotate(routers: int, state: str, collections: str) -> list[Measured]:
+    """A rotation of all of them, and the run after it, by the collection in one place."""
     with tempfile.TemporaryDirectory(prefix="keyturn-bench-") as folder:
         inventory = Path(folder) / "inventory.yml"
         with RmsSimulator(routers=routers, inventory_out=str(inventory)) as rms:
-            ledger = {"KEYTURN_LEDGER_URL": f"sqlite:///{folder}/ledger.db", "KEYTURN_LEDGER_PASSPHRASE": "a passphrase for the bench"}
-            command = [str(BIN / "ansible-playbook"), "keyturn.devices.rotate_routers", "-i", str(inventory)]
-            return measure("rotate_routers", routers, command, ledger, rms)
+            settings = {
+                "ANSIBLE_COLLECTIONS_PATH": collections,
+                "KEYTURN_LEDGER_URL": f"sqlite:///{folder}/ledger.db",
+                "KEYTURN_LEDGER_PASSPHRASE": "a passphrase for the bench",
+            }
+            job = [str(BIN / "ansible-playbook"), "-i", str(inventory)]
+            if Path(collections, "ansible_collections/keyturn/devices/playbooks/create_ledger.yml").exists():
+                measure("", routers, [*job, "keyturn.devices.create_ledger"], settings, rms)
+            what = ("all due", "nobody due")
+            return [measure(f"{state}, {word}", routers, [*job, "keyturn.devices.rotate_routers"], settings, rms) for word in what]
+
+
+def ping() -> Measured:
+    with RmsSimulator(routers=1) as rms:
+        return measure("ansible localhost -m ping", 1, [str(BIN / "ansible"), "localhost", "-m", "ansible.builtin.ping"], {}, rms)
+
+
+def collections_of(checkout: str) -> str:
+    """A place where Ansible finds another checkout as the collection."""
+    folder = tempfile.mkdtemp(prefix="keyturn-bench-")
+    link = Path(folder, "ansible_collections", "keyturn", "devices")
+    link.parent.mkdir(parents=True)
+    link.symlink_to(Path(checkout).resolve(), target_is_directory=True)
+    return folder
 
 
 def by_uri(routers: int) -> Measured:
@@ -111,8 +135,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--routers", type=int, nargs="+", default=[1000, 10000])
     parser.add_argument("--uri", type=int, default=200, help="routers of the comparison; 0 leaves it out")
+    parser.add_argument("--before", metavar="CHECKOUT", help="another checkout, to compare with")
     options = parser.parse_args()
-    rows = [rotate(routers) for routers in options.routers]
+    states = {"now": os.environ["ANSIBLE_COLLECTIONS_PATH"]}
+    if options.before:
+        states = {"before": collections_of(options.before), **states}
+    rows = [ping()]
+    for routers in options.routers:
+        for state, collections in states.items():
+            rows += rotate(routers, state, collections)
     if options.uri:
         rows.append(by_uri(options.uri))
     show(rows)
@@ -125,10 +156,6 @@ def show(rows: list[Measured]) -> None:
         print(
             f"{row.what:28}{row.routers:>9}{row.wall:>9.1f}{each:>11.2f}{row.cpu:>8.1f}{row.memory:>8.0f}{row.requests:>10}{row.changed:>9}"
         )
-    first, *others = rows
-    for row in others:
-        ratio = (row.wall / row.routers) / (first.wall / first.routers)
-        print(f"{row.what}, {row.routers} routers: {ratio:.2f} times the time per router of {first.what}, {first.routers} routers")
 
 
 if __name__ == "__main__":

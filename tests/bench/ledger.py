@@ -26,7 +26,7 @@ from typing import Any
 from support.postgresql import PostgresqlServer
 
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.requests import stage_requests
-from ansible_collections.keyturn.devices.plugins.module_utils._ledger.rules import Outcome
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger.rules import Settlement
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.store import Ledger
 from ansible_collections.keyturn.devices.plugins.module_utils._redact import Redactor
 from ansible_collections.keyturn.devices.plugins.module_utils._run import Run
@@ -48,12 +48,12 @@ def stage(ledger: Ledger, names: list[str], run: Run) -> None:
 
 
 def commit(ledger: Ledger, names: list[str], run: Run) -> None:
-    results = ledger.settle([Outcome(name, "changed", proof="vendor") for name in names], run)
+    results = ledger.settle([Settlement(name, "changed", proof="vendor") for name in names], run)
     assert all(result.status == "committed" for result in results)
 
 
 def keep(ledger: Ledger, names: list[str], run: Run) -> None:
-    ledger.settle([Outcome(name, "unknown", "timeout") for name in names], run)
+    ledger.settle([Settlement(name, "unknown", "timeout") for name in names], run)
 
 
 def resume(ledger: Ledger, names: list[str], run: Run) -> None:
@@ -132,6 +132,9 @@ def main() -> None:
         for database, new in made.items():
             for count in given.devices:
                 url, names = new(), [f"depot-{number:06}" for number in range(count)]
+                empty, _new = Ledger.create(url, PASSPHRASE)
+                assert empty is not None
+                empty.close()
                 for number in range(given.history):
                     measured(url, names, f"earlier {number}", stage)
                     measured(url, names, f"earlier {number}", commit)

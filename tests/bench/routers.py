@@ -140,7 +140,10 @@ def by_playbook(simulator: RutosSimulator, parallel: int) -> Measured:
     with tempfile.TemporaryDirectory(prefix="keyturn-bench-") as folder:
         ledger = {"KEYTURN_LEDGER_URL": f"sqlite:///{folder}/ledger.db", "KEYTURN_LEDGER_PASSPHRASE": "a passphrase for the bench"}
         devices = [{"name": f"router-{router.serial}", "serial": router.serial, "password": router.password} for router in routers]
-        tasks = [{"name": "Import", "keyturn.devices.ledger": {"state": "imported", "devices": devices}, "no_log": True}]
+        tasks = [
+            {"name": "Create", "keyturn.devices.ledger": {"state": "created"}},
+            {"name": "Import", "keyturn.devices.ledger": {"state": "imported", "devices": devices}, "no_log": True},
+        ]
         play([{"name": "Import", "hosts": "localhost", "gather_facts": False, "tasks": tasks}], None, ledger)
         inventory = {"routers": {"hosts": hosts, "vars": settings}, "all": {"hosts": {"localhost": LOCAL}}}
         return measure("rotate_routers", simulator, "keyturn.devices.rotate_routers", inventory, ledger)

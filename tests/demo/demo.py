@@ -63,7 +63,8 @@ class Demo:
             first, second = list(rms.truth())[:2]
             print(f"A simulated RMS with {ROUTERS} routers runs at {rms.url}. Its inventory:\n\n{self.inventory.read_text()}")
 
-            headline("1. Who is due? (--check sends nothing that changes a router)")
+            headline("1. A ledger, and who is due (--check sends nothing that changes a router)")
+            expect(play("create_ledger", self.inventory, environment), 0)
             expect(play("rotate_routers", self.inventory, environment, "--check"), 0)
 
             headline("2. Rotate. One router is switched off, another takes its password and falls silent")

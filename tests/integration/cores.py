@@ -24,10 +24,14 @@ REGISTER = CHECKOUT / ".cache" / "environments.json"
 
 @dataclass(frozen=True)
 class Core:
-    """An ansible-core by its series, such as 2.16, and the folder of its programs."""
+    """An ansible-core by its series, such as 2.16, and the directory of its programs.
+
+    C(thin): it lies between others that are tested in full, and only a few tests run on it.
+    """
 
     series: str
     bin: Path
+    thin: bool = False
 
     def environment(self, changes: Mapping[str, str] | None = None) -> dict[str, str]:
         """This process's environment without the settings a developer may have for Ansible, the ledger or RMS, plus `changes`."""
@@ -59,10 +63,10 @@ class Core:
 
 
 def cores() -> list[Core]:
-    """All there are, newest first."""
+    """All there are: those that are tested in full, newest first, then the thin ones."""
     if REGISTER.is_file():
         told = json.loads(REGISTER.read_text(encoding="utf-8"))
-        found = [Core(series, Path(entry["bin"])) for series, entry in told.items()]
+        found = [Core(series, Path(entry["bin"]), entry.get("thin", False)) for series, entry in told.items()]
     else:
         found = [Core("own", Path(sys.executable).parent)]
     wanted = [series for series in os.environ.get("KEYTURN_CORES", "").split(",") if series]

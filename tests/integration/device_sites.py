@@ -188,5 +188,6 @@ def device_site(
             rms=rms,
             front=front,
         )
+        place.create_ledger()
         place.import_real_passwords(list(names)[:known])
         yield place

@@ -59,6 +59,11 @@ class Place:
         }
         return {**settings, **self.env}
 
+    def create_ledger(self) -> None:
+        made, _is_new = Ledger.create(self.ledger_url, PASSPHRASE)
+        if made is not None:
+            made.close()
+
     def ledger(self) -> Ledger:
         return Ledger.open(self.ledger_url, PASSPHRASE)
 
@@ -108,7 +113,7 @@ def site(folder: Path, core: Core, routers: int = 4, ledger_url: str = "", **swi
     with RmsSimulator(routers=routers, **switches) as rms:
         names = {entry["host"]: serial for serial, entry in rms.truth().items()}
         (folder / "home").mkdir(exist_ok=True)
-        yield Site(
+        place = Site(
             folder=folder,
             core=core,
             rms=rms,
@@ -116,3 +121,5 @@ def site(folder: Path, core: Core, routers: int = 4, ledger_url: str = "", **swi
             hosts={name: {"device_serial": serial} for name, serial in names.items()},
             serials=names,
         )
+        place.create_ledger()
+        yield place

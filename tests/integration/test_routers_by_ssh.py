@@ -61,6 +61,7 @@ def place(newest_core: Core, tmp_path: Path) -> Iterator[SshPlace]:
             group_vars={"device_via": "device"},
             router=router,
         )
+        place.create_ledger()
         place.import_real_passwords()
         yield place
     finally:

@@ -10,8 +10,11 @@ import itertools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import pytest
+
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger import crypto
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.crypto import Cost
-from ansible_collections.keyturn.devices.plugins.module_utils._ledger.rules import Outcome
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger.rules import Settlement
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.store import Ledger, Result, StageRequest
 from ansible_collections.keyturn.devices.plugins.module_utils._run import Run
 
@@ -40,9 +43,19 @@ class Clock:
         self.moment += seconds
 
 
-def opened(url: str, clock: Callable[[], float] | None = None, **options: Any) -> Ledger:
-    """A ledger whose key costs nothing."""
-    return Ledger.open(url, options.pop("passphrase", PASSPHRASE), clock=clock, cost=CHEAP, **options)
+def cheap_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever opens or makes a ledger by its options does so with a key that costs nothing."""
+    monkeypatch.setattr(crypto, "LEAST_COST", CHEAP)
+
+
+def opened(url: str, clock: Callable[[], float] | None = None, *, make: bool = True, **options: Any) -> Ledger:
+    """A ledger whose key costs nothing; C(make): made first where there is none."""
+    passphrase = options.pop("passphrase", PASSPHRASE)
+    if make and not options.get("dry_run"):
+        made, _new = Ledger.create(url, passphrase, clock=clock, cost=CHEAP)
+        if made is not None:
+            made.close()
+    return Ledger.open(url, passphrase, clock=clock, cost=CHEAP, **options)
 
 
 def run_of(name: str, holder: str = ELSEWHERE) -> Run:
@@ -63,7 +76,7 @@ def staged(ledger: Ledger, run: Run, passwords: Mapping[str, str | None], **more
 def settled(ledger: Ledger, run: Run, name: str, outcome: str = "unknown", **more: Any) -> str:
     claim = more.pop("claim", False)
     max_attempts = more.pop("max_attempts", 5)
-    return ledger.settle([Outcome(name, outcome, **more)], run, max_attempts, claim=claim)[0].status
+    return ledger.settle([Settlement(name, outcome, **more)], run, max_attempts, claim=claim)[0].status
 
 
 def committed(ledger: Ledger, name: str, *passwords: str, proof: str = "login") -> None:

@@ -56,9 +56,11 @@ def device(router: SimulatedRouter, **values: Any) -> dict[str, Any]:
     return {"serial": router.serial, "host": router.url, "fingerprint": router.fingerprint, **values}
 
 
-def set_passwords(devices: Sequence[Mapping[str, Any]], check_mode: bool = False, **settings: Any) -> Result:
+def set_passwords(
+    devices: Sequence[Mapping[str, Any]], check_mode: bool = False, may_change: Callable[[], bool] = lambda: True, **settings: Any
+) -> Result:
     context = Context(check_mode, False, Redactor(), lambda text: None)
-    return set_on_routers(options(devices, **settings), context, lambda: True)
+    return set_on_routers(options(devices, **settings), context, may_change)
 
 
 def set_password(router: SimulatedRouter, password: str = NEW, current: str | None = None, **settings: Any) -> Result:

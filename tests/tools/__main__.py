@@ -13,7 +13,7 @@ import sys
 import time
 
 from tools import steps
-from tools.environments import Environment, install_system_packages, prepare
+from tools.environments import Environment, install_system_packages, oldest, prepare
 from tools.places import CACHE, CHECKOUT, COLLECTIONS, Trouble, environment
 from tools.runner import Runner, Step
 
@@ -43,8 +43,8 @@ def test(arguments: list[str]) -> int:
     print(f"== environments: ready ({time.monotonic() - started:.0f} s): {'; '.join(map(str, environments))}", flush=True)
     checks = [steps.lint(main_one), steps.build(main_one), steps.molecule(main_one)]
     checks += _sanity(environments)
-    if len(environments) > 1:
-        checks.append(steps.unit_on(environments[-1]))
+    if oldest(environments) is not main_one:
+        checks.append(steps.unit_on(oldest(environments)))
     return _run([steps.pytest_run(main_one, [UNIT, INTEGRATION], arguments)], checks)
 
 
@@ -112,8 +112,9 @@ def clean(_arguments: list[str]) -> int:
 
 def _sanity(environments: list[Environment]) -> list[Step]:
     """The newest ansible-core and the oldest: what sanity says of both holds for those between. The slow pylint has one opinion of both."""
-    oldest = [steps.sanity(environments[-1], skip=["pylint"])] if len(environments) > 1 else []
-    return [steps.sanity(environments[0]), *oldest]
+    newest_one, oldest_one = environments[0], oldest(environments)
+    again = [steps.sanity(oldest_one, skip=["pylint"])] if oldest_one is not newest_one else []
+    return [steps.sanity(newest_one), *again]
 
 
 def _run(*lanes: list[Step]) -> int:

@@ -6,7 +6,7 @@
 
 - `main`: the newest ansible-core this machine's Pythons can carry, what the plugins import, and what tests and simulators need.
   The checkers (linters, molecule, documentation) are a second layer on it, so that the demo need not wait for them.
-- `core-<series>`: one per older ansible-core, with the plugins' requirements only. The oldest one gets the oldest releases that
+- `core-<series>`: one per other ansible-core, with the plugins' requirements only. The oldest one gets the oldest releases that
   requirements.txt allows, and what the unit tests need: a lower bound nobody runs is a guess.
 """
 
@@ -124,7 +124,7 @@ def _apt_install(packages: Sequence[str]) -> None:
 
 
 def pairings() -> list[Pairing]:
-    """What this machine can test, newest ansible-core first."""
+    """What this machine can test: the ansible-cores tested in full, newest first, then the thin ones."""
     pythons = find_pythons()
     if not any(python.complete for python in pythons):
         _apt_install(["python3-venv"])
@@ -137,9 +137,9 @@ def pairings() -> list[Pairing]:
 
 
 def prepare(checkers: bool = False, matrix: bool = False) -> list[Environment]:
-    """Make or reuse the environments; the main one comes first.
+    """Make or reuse the environments, in the order of `pairings`: the main one comes first.
 
-    `checkers` adds the checkers' layer to the main one, `matrix` makes those of the older ansible-cores too.
+    `checkers` adds the checkers' layer to the main one, `matrix` makes those of the other ansible-cores too.
     """
     link_collection()
     with _only_one():
@@ -157,6 +157,11 @@ def prepare(checkers: bool = False, matrix: bool = False) -> list[Environment]:
     return environments
 
 
+def oldest(environments: Sequence[Environment]) -> Environment:
+    """The one of the oldest ansible-core that is tested in full; the main one where there is no other."""
+    return [environment for environment in environments if not environment.core.thin][-1]
+
+
 def _make(pairing: Pairing, found: Sequence[Pairing], checkers: bool) -> Environment:
     main = pairing is found[0]
     environment = Environment(CACHE / "venv" / ("main" if main else f"core-{pairing.core.series}"), pairing.core, pairing.python)
@@ -165,7 +170,7 @@ def _make(pairing: Pairing, found: Sequence[Pairing], checkers: bool) -> Environ
         _layer(environment, "base", [pinned, "-r", str(RUNTIME), "-r", str(TESTS)])
         if checkers:
             _layer(environment, "checkers", [pinned, "-r", str(CHECKERS), "-c", str(TESTS)])
-    elif pairing is found[-1]:
+    elif pairing is [each for each in found if not each.core.thin][-1]:
         _layer(environment, "base", [pinned, "-r", str(RUNTIME), "-c", str(OLDEST)])
         _layer(environment, "tests", [pinned, "-r", str(_tests_without_bounds()), "-c", str(OLDEST)])
     else:
@@ -225,6 +230,7 @@ def _register(environments: Sequence[Environment]) -> None:
             "bin": str(environment.bin),
             "ansible_core": environment.core.release,
             "python": str(environment.python),
+            "thin": environment.core.thin,
         }
         for environment in environments
     }

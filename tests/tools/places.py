@@ -43,9 +43,10 @@ def link_collection() -> None:
 def environment(changes: Mapping[str, str] | None = None, bin_folder: Path | None = None, users_own: bool = False) -> dict[str, str]:
     """This process's environment for a child, without a virtual environment of the caller's.
 
+    Bytecode is kept: hundreds of simulators and playbooks are started, and each would compile all it imports.
     Ansible's settings are left out too, so that a check does not depend on whose machine it runs on; `users_own` keeps them.
     """
-    left_out = ("VIRTUAL_ENV", "PYTHONHOME", "PYTHONPATH", "MAKEFLAGS", "MAKELEVEL", "MFLAGS")
+    left_out = ("VIRTUAL_ENV", "PYTHONHOME", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "MAKEFLAGS", "MAKELEVEL", "MFLAGS")
     kept = {name: value for name, value in os.environ.items() if name not in left_out}
     if not users_own:
         kept = {name: value for name, value in kept.items() if not name.startswith("ANSIBLE_")}

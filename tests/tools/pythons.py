@@ -55,22 +55,28 @@ class Python:
 
 @dataclass(frozen=True)
 class Core:
-    """An ansible-core series, the release the tests use, and the Pythons its controller side supports."""
+    """An ansible-core series, the release the tests use, and the Pythons its controller side supports.
+
+    `thin`: it lies between others that are tested in full, and runs only what shows that a rotation works on it.
+    """
 
     series: str
     release: str
     oldest: tuple[int, int]
     newest: tuple[int, int]
+    thin: bool = False
 
     def supports(self, python: Python) -> bool:
         return self.oldest <= python.minor <= self.newest
 
 
-# Newest first: the main environment takes the first one that a Python is there for.
+# Newest first: the main environment takes the first one that is tested in full and that a Python is there for.
 CORES = (
     Core("2.21", "2.21.5", (3, 12), (3, 14)),
+    Core("2.20", "2.20.10", (3, 12), (3, 14), thin=True),
     Core("2.19", "2.19.14", (3, 11), (3, 13)),
     Core("2.18", "2.18.19", (3, 11), (3, 13)),
+    Core("2.17", "2.17.14", (3, 10), (3, 12), thin=True),
     Core("2.16", "2.16.19", (3, 10), (3, 12)),
 )
 
@@ -97,12 +103,12 @@ def find_pythons() -> list[Python]:
 
 
 def pair(pythons: list[Python], cores: Iterable[Core] = CORES) -> list[Pairing]:
-    """The main pairing first (newest core on the newest Python), then each older core on the oldest Python it supports.
+    """The main pairing first (newest core on the newest Python), then each older core on the oldest Python it supports; thin ones last.
 
     So both ends of what is promised are run wherever both are there.
     """
     pairings: list[Pairing] = []
-    for core in cores:
+    for core in sorted(cores, key=lambda core: core.thin):
         able = [python for python in pythons if core.supports(python)]
         if able:
             pairings.append(Pairing(core, min(able, key=lambda p: p.version) if pairings else max(able, key=lambda p: p.version)))

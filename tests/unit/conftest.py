@@ -10,8 +10,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from hypothesis import settings
 from support.dovecot import DovecotServer
 from support.postgresql import PostgresqlServer
+
+# How long an example takes is the machine's affair: on a busy one a good test would fail.
+settings.register_profile("keyturn", deadline=None)
+settings.load_profile("keyturn")
 
 #: Fixture -> what makes its server.
 SERVERS: dict[str, Callable[[], Any]] = {"postgresql": PostgresqlServer, "dovecot": DovecotServer}

@@ -25,6 +25,7 @@ from cryptography.x509.oid import NameOID
 from pytest_httpserver import HTTPServer
 from werkzeug import Response
 
+from ansible_collections.keyturn.devices.plugins.module_utils import _http
 from ansible_collections.keyturn.devices.plugins.module_utils._http import BearerToken, HttpClient, HttpFault
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/csv\r\n"
@@ -444,7 +445,7 @@ class TestOneByteAtATime:
             threading.Thread(target=serve, daemon=True).start()
             started = time.monotonic()
             url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-            fault = fault_of(lambda: HttpClient(timeout=1).change("POST", url, data=b"x" * 20_000_000))
+            fault = fault_of(lambda: HttpClient(timeout=1).change("POST", url, json="x" * 20_000_000))
             ended.set()
         assert (fault.sent, fault.reason) == (True, "timeout")
         assert time.monotonic() - started < 3
@@ -528,7 +529,7 @@ class TestLength:
 
     @pytest.mark.parametrize(
         ("coding", "body", "reason"),
-        [("br", b"x", "protocol"), ("gzip", b"no gzip", "protocol"), ("gzip", gzip.compress(b"cut off")[:-9], "interrupted")],
+        [("br", b"x", "protocol"), ("gzip", b"no gzip", "protocol"), ("gzip", gzip.compress(b"cut off", mtime=0)[:-9], "interrupted")],
     )
     def test_a_reply_that_cannot_be_unpacked_is_a_fault(self, httpserver: HTTPServer, coding: str, body: bytes, reason: str) -> None:
         httpserver.expect_request("/x").respond_with_data(body, headers={"Content-Encoding": coding})
@@ -563,6 +564,7 @@ class TestWhetherTheRunGoesOn:
         goes_on = [True]
 
         def slow(_request: object) -> Response:
+            threading.Event().wait(0.5)  # By now the client knows that its request has left.
             goes_on[0] = False
             return Response("{}")
 
@@ -576,3 +578,67 @@ class TestWhetherTheRunGoesOn:
         client = HttpClient(timeout=5, may_change=lambda: False)
         assert client.read(httpserver.url_for("/x")).status == 200
         assert not client.sent_late
+
+
+class TestProxies:
+    """The environment names proxies, as for every tool."""
+
+    def test_a_request_goes_through_the_proxy_and_its_password_only_there(
+        self, httpserver: HTTPServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        head = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
+        with scripted(head) as (proxy, asked):
+            monkeypatch.setenv("http_proxy", proxy.replace("//", "//user:p%40ss@"))
+            assert HttpClient(timeout=5).change("POST", "http://router.test/x", json={"a": 1}).status == 200
+        assert asked[0].startswith(b"POST http://router.test/x HTTP/1.1\r\n")
+        assert b"Proxy-Authorization: Basic dXNlcjpwQHNz\r\n" in asked[0].replace(b"proxy-authorization: ", b"Proxy-Authorization: ")
+        httpserver.expect_request("/x").respond_with_json({})
+        monkeypatch.setenv("no_proxy", "127.0.0.0/8,localhost")
+        assert HttpClient(timeout=5).read(httpserver.url_for("/x")).status == 200
+        assert not {name.lower() for name in dict(httpserver.log[0][0].headers)} & {"proxy-authorization"}
+
+    def test_a_proxy_that_refuses_the_tunnel_proves_that_nothing_was_sent(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        with scripted(b"HTTP/1.1 403 Forbidden\r\n\r\n") as (proxy, asked):
+            monkeypatch.setenv("https_proxy", proxy)
+            client = HttpClient(timeout=5)
+            fault = fault_of(lambda: client.change("POST", "https://router.test/x", json={"password": "Secret-123"}))
+        assert (fault.sent, client.request_count) == (False, 0)
+        assert asked[0].startswith(b"CONNECT router.test:443 ")
+
+    def test_a_proxy_that_cannot_be_used_proves_that_nothing_was_sent(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("https_proxy", "gopher://127.0.0.1:9")
+        fault = fault_of(lambda: HttpClient(timeout=5).change("POST", "https://router.test/x", json={}))
+        assert (fault.sent, fault.reason) == (False, "protocol")
+
+
+class TestTrust:
+    def test_who_pins_a_certificate_takes_nothing_from_those_who_do_not(self, untrusted_https: str, untrusted_certificate: Path) -> None:
+        """Clients share what they trust, and a fingerprint turns the check of the name off."""
+        other_name = untrusted_https.replace("127.0.0.1", "localhost")
+        pinned = HttpClient(timeout=5, fingerprint=fingerprint_of(untrusted_certificate))
+        for url in (untrusted_https, other_name):
+            assert pinned.change("POST", url, json={}).status == 200
+        named = HttpClient(timeout=5, ca_path=str(untrusted_certificate))
+        assert named.change("POST", untrusted_https, json={}).status == 200
+        assert fault_of(lambda: HttpClient(timeout=5, ca_path=str(untrusted_certificate)).read(other_name)).reason == "certificate"
+        assert fault_of(lambda: HttpClient(timeout=5).read(untrusted_https)).reason == "certificate"
+        assert HttpClient(timeout=5, validate_certs=False).read(other_name).status == 200
+        assert fault_of(lambda: HttpClient(timeout=5).read(untrusted_https)).reason == "certificate"
+
+    def test_what_the_environment_trusts_counts_where_nothing_is_named(
+        self, untrusted_https: str, untrusted_certificate: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        _http._tls_context.cache_clear()
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(untrusted_certificate))
+        try:
+            assert HttpClient(timeout=5).read(untrusted_https).status == 200
+        finally:
+            _http._tls_context.cache_clear()
+
+    @pytest.mark.parametrize("content", ["", "no certificate"])
+    def test_certificates_that_cannot_be_read_prove_that_nothing_was_sent(self, untrusted_https: str, tmp_path: Path, content: str) -> None:
+        file = tmp_path / "ca.pem"
+        file.write_text(content)
+        for path in (file, tmp_path / "none.pem"):
+            fault = fault_of(lambda path=path: HttpClient(timeout=5, ca_path=str(path)).change("POST", untrusted_https, json={}))
+            assert not fault.sent

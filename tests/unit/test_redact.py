@@ -246,3 +246,6 @@ class TestResults:
     def test_the_same_words_are_masked_where_they_are_not_the_modules_own(self) -> None:
         clean = Redactor(["changed"]).result({"status": "changed?", "message": "changed", "name": "changed"}, CLOSED)
         assert clean == {"status": f"{MASK}?", "message": MASK, "name": MASK}
+
+    def test_a_key_that_is_no_name_of_a_field_is_cleaned(self) -> None:
+        assert Redactor(["Vexing-42-Harbour"]).result({"got Vexing-42-Harbour": 1, "got": 2}, CLOSED) == {f"got {MASK}": 1, "got": 2}

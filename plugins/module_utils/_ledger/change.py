@@ -2,235 +2,143 @@
 # GNU General Public License v3.0 or later (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""One writing transaction of the ledger: what was read under lock, and all that is to be written, kept back until the end.
+"""One writing transaction of the ledger: what was read, and all that is to be written, kept back until the end.
 
 Reading, deciding and writing are apart, so that check mode is the same code without the last part, and so that ten thousand devices cost
-a few statements instead of ten thousand.
+a few statements instead of ten thousand. Writers come one after the other, whatever the database.
 """
 
 from __future__ import annotations
 
+import uuid
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from contextlib import suppress
+from operator import attrgetter, itemgetter
+from typing import TYPE_CHECKING, Any
 
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger.crypto import SecretBox
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger.reading import (
+    chunks,
+    is_tampered,
+    read_devices,
+    read_heads,
+    read_passwords,
+    refuse_tampered,
+)
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger.records import Device, Password, Passwords
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.schema import CURRENT, HISTORY, STAGED, Schema, schema
-from ansible_collections.keyturn.devices.plugins.module_utils._run import Run, is_dead
+from ansible_collections.keyturn.devices.plugins.module_utils._run import Run
 
-try:
+with suppress(ImportError):  # schema.HAS_SQLALCHEMY tells
     import sqlalchemy as sa
-    from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-    from sqlalchemy.dialects.sqlite import insert as sqlite_insert
-except ImportError:
-    pass  # schema.HAS_SQLALCHEMY tells
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
-T = TypeVar("T")
-
-# Far below what any SQLite or PostgreSQL takes as parameters of one statement.
-CHUNK = 500
-
-# What a lease says to a run that asks.
-FREE, MINE, EXPIRED, DEAD, HELD = "free", "mine", "expired", "dead", "held"
-
-
-# Longer than one request may take to leave and to be acted on (the modules' time-out is 30 s).
-ON_ITS_WAY_SECONDS = 45.0
-
-
-@dataclass(slots=True)
-class Device:
-    """A row of the devices table. Times are seconds since the epoch."""
-
-    name: str
-    serial: str | None
-    created_at: float
-    generation: int
-    history: int
-    verified_at: float | None
-    verified_by: str | None
-    orphaned: str | None
-    orphaned_at: float | None
-    lease_run: str | None
-    lease_holder: str | None
-    lease_until: float | None
-    fence_until: float | None
-
-
-@dataclass(slots=True)
-class Password:
-    """A row of the passwords table. C(secret) is sealed."""
-
-    id: str
-    device: str
-    generation: int
-    slot: str
-    secret: bytes | None = field(repr=False)
-    serial: str | None
-    source: str
-    made_by_vendor: bool
-    generated_csv: str | None
-    run_id: str
-    made_at: float
-    moved_at: float
-    attempts: int
-    excused: int
-    arrives_until: float | None
-    settled_run: str | None
-    settled_as: str | None
-    settled_reason: str | None
-
-
-@dataclass
-class Passwords:
-    """All passwords of one device. C(history): newest first."""
-
-    staged: Password | None
-    current: Password | None
-    history: list[Password]
-
-    def all(self) -> Iterator[Password]:
-        """Newest state first: staged, current, then the history."""
-        if self.staged:
-            yield self.staged
-        if self.current:
-            yield self.current
-        yield from self.history
-
-
-def chunks(items: Sequence[T]) -> Iterator[Sequence[T]]:
-    """Pieces small enough for one statement."""
-    for start in range(0, len(items), CHUNK):
-        yield items[start : start + CHUNK]
-
-
-def read_devices(connection: Connection, names: Sequence[str] | None, lock: bool = False) -> dict[str, Device]:
-    """By name, in the order of their names. C(names): C(None) for all.
-
-    C(lock): hold the rows until the transaction ends. All who lock do it in the same order (that of code points, on both sides), so
-    that no two of them wait for each other.
-    """
-    table = schema().devices
-    query = sa.select(table)
-    if connection.dialect.name == "postgresql":
-        query = query.order_by(table.c.name.collate("C"))
-        if lock:
-            query = query.with_for_update()
-    else:
-        query = query.order_by(table.c.name)
-    if names is None:
-        return {row.name: Device(*row) for row in connection.execute(query)}
-    found: dict[str, Device] = {}
-    for part in chunks(sorted(set(names))):
-        for row in connection.execute(query.where(table.c.name.in_(part))):
-            found[row.name] = Device(*row)
-    return found
-
-
-def read_passwords(connection: Connection, names: Sequence[str], slots: Sequence[str] | None = None) -> dict[str, Passwords]:
-    """By device name. A device without any has no entry."""
-    table = schema().passwords
-    query = sa.select(table).order_by(table.c.device, table.c.generation.desc())
-    if slots is not None:
-        query = query.where(table.c.slot.in_(slots))
-    found: dict[str, Passwords] = {}
-    for part in chunks(names):
-        for row in connection.execute(query.where(table.c.device.in_(part))):
-            password = Password(*row)
-            entry = found.get(password.device)
-            if entry is None:
-                entry = found[password.device] = Passwords(None, None, [])
-            if password.slot == STAGED:
-                entry.staged = password
-            elif password.slot == CURRENT:
-                entry.current = password
-            else:
-                entry.history.append(password)
-    return found
+# What of a device its MAC vouches for, besides its passwords.
+_VOUCHED = frozenset(("name", "serial", "generation", "retired_at"))
+# What an index has to be changed for; nearly always it stays.
+_INDEXED = frozenset(("name", "serial"))
+_EVENT = ("at", "who", "run_id", "device", "name", "from_state", "to_state", "reason")
 
 
 class Change:
-    """Collects what one transaction is to write. C(dry): nothing is locked or written."""
+    """Collects what one transaction is to write. C(dry): nothing is written."""
 
-    def __init__(self, connection: Connection, now: float, who: str, run: Run, dry: bool) -> None:
+    def __init__(self, connection: Connection, box: SecretBox, now: float, who: str, run: Run, dry: bool) -> None:
+        self.connection = connection
         self.now = now
-        self.connection = connection
         self.run = run
-        self.connection = connection
-        self._who = who
+        self.box = box
+        self.who = who
         self._dry = dry
         self._schema: Schema = schema()
+        self._heads: dict[str, tuple[str, str]] = {}
+        self._read: dict[str, Device] = {}
+        self._new_devices: dict[str, Device] = {}
+        self._changed_devices: dict[str, Device] = {}
+        self._renamed_devices: dict[str, Device] = {}
+        self._to_vouch_for: dict[str, Device] = {}
         self._new_passwords: list[dict[str, Any]] = []
-        self._events: list[dict[str, Any]] = []
-        self._deleted: list[str] = []
-        self._device_values: dict[str, dict[str, Any]] = defaultdict(dict)
         self._password_values: dict[str, dict[str, Any]] = defaultdict(dict)
-        self._dead: dict[str, bool] = {}
+        self._deleted: list[str] = []
+        self._events: list[tuple[Any, ...]] = []
+        #: One-time lists of passwords that were deleted.
+        self.forgotten_lists: set[str] = set()
+        #: Whether anything was written.
+        self.wrote = False
 
-    def lock(self, names: Iterable[str], create: Mapping[str, str | None] | None = None) -> dict[str, Device]:
-        """The devices of these names, held until the end. C(create): name and serial of those that are made when they are not there."""
-        wanted = sorted(set(names))
-        if create:
-            there = read_devices(self.connection, wanted)
-            rows = [self._new_device(name, create[name]) for name in wanted if name not in there and name in create]
-            if self._dry:
-                return there | {row["name"]: Device(**row) for row in rows}
-            if rows:
-                insert = postgresql_insert if self.connection.dialect.name == "postgresql" else sqlite_insert
-                # Another run may be making the same ones: then its rows count, once it is done.
-                self.connection.execute(insert(self._schema.devices).on_conflict_do_nothing(), rows)
-        return read_devices(self.connection, wanted, lock=not self._dry)
+    # -- reading ------------------------------------------------------------------------------------------------------------------
 
-    def passwords(self, names: Sequence[str]) -> dict[str, Passwords]:
-        """An entry for every name, empty where there is none."""
-        found = read_passwords(self.connection, names)
-        return {name: found.get(name) or Passwords(None, None, []) for name in names}
+    def devices(self, names: Iterable[str], serials: Iterable[str] = ()) -> list[Device]:
+        """Those of these names or serial numbers. Asked for again they are the same objects, with all that was changed in them."""
+        return [self._read.setdefault(device.id, device) for device in read_devices(self.connection, list(names), list(serials))]
 
-    def lease(self, device: Device) -> str:
-        """FREE, MINE, EXPIRED, DEAD (its holder is certainly gone, before it expired) or HELD."""
-        if device.lease_run is None:
-            return FREE
-        holder = device.lease_holder or ""
-        if device.lease_run == self.run.id and (not holder or not self.run.holder or holder == self.run.holder):
-            return MINE
-        if (device.lease_until or 0) <= self.now:
-            return EXPIRED
-        if holder not in self._dead:
-            self._dead[holder] = is_dead(holder)
-        return DEAD if self._dead[holder] else HELD
+    def known(self, devices: Sequence[Device], doubted: set[str] | None = None) -> Iterator[tuple[Device, Passwords]]:
+        """Each with its passwords. LedgerError C(tampered) where they cannot be believed.
 
-    def take_lease(self, device: Device, seconds: float) -> float:
-        """For this run; returns its end."""
-        values = self._fence(device)
-        until = self.now + seconds
-        if self.lease(device) == MINE:
-            until = max(until, device.lease_until or 0)
-        self.update_device(device, lease_run=self.run.id, lease_holder=self.run.holder, lease_until=until, **values)
-        return until
-
-    def release_lease(self, device: Device) -> None:
-        """Nobody's any more."""
-        values = self._fence(device)
-        self.update_device(device, lease_run=None, lease_holder=None, lease_until=None, **values)
-
-    def _fence(self, device: Device) -> dict[str, Any]:
-        """What a dead run asked for may still arrive: until then no new password is staged.
-
-        What outlives a killed run sends nothing more once its holder is gone (C(router_password), C(run_holder)), so only a request
-        that was on its way by then counts.
+        C(doubted): takes the ids of such devices instead; it is for the caller not to rely on what their passwords are.
         """
-        if self.lease(device) != DEAD:
-            return {}
-        return {"fence_until": max(device.fence_until or 0, min(device.lease_until or 0, self.now + ON_ITS_WAY_SECONDS))}
+        for part in chunks(devices):
+            found = read_passwords(self.connection, part)
+            self._check(part, {device.id: found[device.id].heads() for device in part}, doubted)
+            for device in part:
+                yield device, found[device.id]
+
+    def rely_on(self, devices: Sequence[Device], doubted: set[str] | None = None) -> None:
+        """To be called before any of these is changed whose passwords were not read. Else as C(known)."""
+        self._check(devices, read_heads(self.connection, devices), doubted)
+
+    def _check(self, devices: Sequence[Device], heads: Mapping[str, tuple[str, str]], doubted: set[str] | None) -> None:
+        # What was checked already may have been changed here since.
+        unchecked = [device for device in devices if device.id not in self._heads]
+        if doubted is None:
+            refuse_tampered(self.box, unchecked, heads)
+        else:
+            doubted.update(device.id for device in unchecked if is_tampered(self.box, device, heads[device.id]))
+        self._heads.update((device.id, heads[device.id]) for device in unchecked)
+
+    def secret(self, device: Device, password: Password | None) -> str | None:
+        """C(None) while only the vendor knows it, and for no password at all."""
+        if password is None or password.secret is None:
+            return None
+        return self.box.open(password.device, password.id, password.secret, device.name)
+
+    def seal(self, device: Device, password_id: str, secret: str) -> bytes:
+        """As C(secret) opens it."""
+        return self.box.seal(device.id, password_id, secret)
+
+    # -- what is to be written ----------------------------------------------------------------------------------------------------
+
+    def new_device(self, name: str, serial: str | None) -> Device:
+        """A record that holds nothing yet."""
+        values: dict[str, Any] = dict.fromkeys(column.name for column in self._schema.devices.columns)
+        values |= {"id": uuid.uuid4().hex, "name": name, "serial": serial, "created_at": self.now}
+        device = Device(**{**values, "generation": 0, "history": 0, "failures": 0, "mac": b""})
+        self._heads[device.id] = ("", "")
+        self.vouch_again(device)
+        self._new_devices[device.id] = device
+        return device
 
     def update_device(self, device: Device, **values: Any) -> None:
         """Now in the object, at the end in the database."""
         for name, value in values.items():
             setattr(device, name, value)
-        self._device_values[device.name].update(values)
+        if not _VOUCHED.isdisjoint(values):
+            self.vouch_again(device)
+        if not _INDEXED.isdisjoint(values):
+            self._renamed_devices[device.id] = device
+        self._changed_devices[device.id] = device
+
+    def vouch_again(self, device: Device) -> None:
+        """What the database says of it is right, whoever wrote it."""
+        self._to_vouch_for[device.id] = device
+        self._changed_devices[device.id] = device
+
+    def unverify(self, device: Device) -> None:
+        """Nothing counts as proven any more."""
+        self.update_device(device, verified_at=None, verified_by=None)
 
     def update_password(self, password: Password, **values: Any) -> None:
         """Now in the object, at the end in the database."""
@@ -238,20 +146,31 @@ class Change:
             setattr(password, name, value)
         self._password_values[password.id].update(values)
 
-    def move(self, password: Password, slot: str, reason: str, **values: Any) -> None:
+    def move(self, device: Device, password: Password, slot: str, reason: str, **values: Any) -> None:
         """To another slot, with an event."""
-        self.event(password.device, password.slot, slot, reason)
+        self.event(device, password.slot, slot, reason)
+        current, staged = self._heads[device.id]
+        current = password.id if slot == CURRENT else "" if current == password.id else current
+        staged = password.id if slot == STAGED else "" if staged == password.id else staged
+        self._heads[device.id] = (current, staged)
+        self.vouch_again(device)
         self.update_password(password, slot=slot, moved_at=self.now, **values)
 
-    def add_password(self, device: Device, **values: Any) -> None:
-        """A new one of this device, as the next generation. The event is the caller's, who knows the reason."""
+    def add_password(self, device: Device, slot: str, secret: str | None, **values: Any) -> str:
+        """A new one of this device, as the next generation; returns its id. The event is the caller's, who knows the reason."""
+        password_id = uuid.uuid4().hex
+        current, staged = self._heads[device.id]
+        self._heads[device.id] = (password_id, staged) if slot == CURRENT else (current, password_id)
         self.update_device(device, generation=device.generation + 1)
         defaults = {
-            "device": device.name,
+            "id": password_id,
+            "device": device.id,
             "generation": device.generation,
+            "slot": slot,
+            "secret": None if secret is None else self.seal(device, password_id, secret),
             "serial": device.serial,
             "made_by_vendor": False,
-            "generated_csv": None,
+            "list_id": None,
             "run_id": self.run.id,
             "made_at": self.now,
             "moved_at": self.now,
@@ -263,50 +182,101 @@ class Change:
             "settled_reason": None,
         }
         self._new_passwords.append(defaults | values)
+        return password_id
 
     def delete(self, passwords: Iterable[Password]) -> None:
         """For good."""
-        self._deleted += [password.id for password in passwords]
+        for password in passwords:
+            self._deleted.append(password.id)
+            if password.list_id:
+                self.forgotten_lists.add(password.list_id)
 
-    def event(self, device: str, from_state: str, to_state: str, reason: str) -> None:
-        """Told of every change."""
+    def event(self, device: Device | None, from_state: str, to_state: str, reason: str, name: str = "") -> None:
+        """Told of every change. C(name): of a device that the ledger does not know."""
         self._events.append(
-            {
-                "at": self.now,
-                "who": self._who,
-                "run_id": self.run.id,
-                "device": device,
-                "from_state": from_state,
-                "to_state": to_state,
-                "reason": reason,
-            }
+            (
+                self.now,
+                self.who,
+                self.run.id,
+                device.id if device else None,
+                device.name if device else name,
+                from_state,
+                to_state,
+                reason,
+            )
         )
 
+    def execute(self, statement: Any, rows: Any = None) -> None:
+        """A statement that does not wait for the end; nothing in check mode."""
+        if not self._dry:
+            self.wrote = True
+            self.connection.execute(statement, rows)
+
+    # -- writing ------------------------------------------------------------------------------------------------------------------
+
     def write(self) -> None:
-        """Everything collected, in an order in which no device has two current or two staged passwords on the way."""
-        if self._dry:
+        """Everything collected so far, in an order in which nothing is there twice on the way."""
+        devices = (self._new_devices, self._changed_devices, self._renamed_devices, self._to_vouch_for)
+        collected = (*devices, self._new_passwords, self._password_values, self._deleted, self._events)
+        if self._dry or not any(collected):
             return
-        table = self._schema.passwords
+        self.wrote = True
+        passwords = self._schema.passwords
+        self._write_devices()
         for part in chunks(self._deleted):
-            self.connection.execute(sa.delete(table).where(table.c.id.in_(part)))
+            self.connection.execute(sa.delete(passwords).where(passwords.c.id.in_(part)))
         for deleted in self._deleted:
             self._password_values.pop(deleted, None)
-        groups = sorted(_alike(self._password_values), key=lambda group: group[0].get("slot") not in HISTORY)
-        self._update(table, table.c.id, groups)
-        self._update(self._schema.devices, self._schema.devices.c.name, _alike(self._device_values))
-        for into, rows in ((table, self._new_passwords), (self._schema.events, self._events)):
-            for rows_part in chunks(rows):
-                self.connection.execute(sa.insert(into), rows_part)
-
-    def _update(self, table: sa.Table, key: sa.Column[Any], groups: Iterable[tuple[dict[str, Any], list[str]]]) -> None:
-        """One statement for all rows that get the same values."""
-        for values, keys in groups:
+        for values, keys in sorted(_alike(self._password_values), key=lambda group: group[0].get("slot") not in HISTORY):
             for part in chunks(keys):
-                self.connection.execute(sa.update(table).where(key.in_(part)).values(**values))
+                self.connection.execute(sa.update(passwords).where(passwords.c.id.in_(part)).values(**values))
+        columns = tuple(column.name for column in passwords.columns)
+        self._execute_many(sa.insert(passwords), columns, list(map(itemgetter(*columns), self._new_passwords)))
+        self._execute_many(sa.insert(self._schema.events), _EVENT, self._events)
+        for each in collected:
+            each.clear()
 
-    def _new_device(self, name: str, serial: str | None) -> dict[str, Any]:
-        row = dict.fromkeys(column.name for column in self._schema.devices.columns)
-        return {**row, "name": name, "serial": serial, "created_at": self.now, "generation": 0, "history": 0}
+    def _write_devices(self) -> None:
+        for device in self._to_vouch_for.values():
+            device.mac = self.box.vouch_for_device(device, *self._heads[device.id])
+        table = self._schema.devices
+        columns = tuple(column.name for column in table.columns)
+        there = [device for device in self._changed_devices.values() if device.id not in self._new_devices]
+        renamed = [device for device in there if device.id in self._renamed_devices]
+        # Names may be swapped: each gives up its own before any takes another's.
+        self._update_devices(("name",), [(f"({device.id})", device.id) for device in renamed])
+        for devices, names in (
+            (renamed, columns),
+            ([device for device in there if device.id not in self._renamed_devices], [name for name in columns if name not in _INDEXED]),
+        ):
+            changing = tuple(name for name in names if name not in ("id", "created_at"))
+            self._update_devices(changing, list(map(attrgetter(*changing, "id"), devices)))
+        self._execute_many(sa.insert(table), columns, list(map(attrgetter(*columns), self._new_devices.values())))
+
+    def _update_devices(self, columns: tuple[str, ...], rows: Sequence[tuple[Any, ...]]) -> None:
+        """C(rows): the values of these columns, and the device's id."""
+        table = self._schema.devices
+        # Not the columns' own names, which an UPDATE takes for something else.
+        given: dict[str, Any] = {name: sa.bindparam(f"new_{name}") for name in columns}
+        statement = sa.update(table).where(table.c.id == sa.bindparam("device_id")).values(given)
+        self._execute_many(statement, (*(f"new_{name}" for name in columns), "device_id"), rows)
+
+    def _execute_many(self, statement: Any, names: tuple[str, ...], rows: Sequence[tuple[Any, ...]]) -> None:
+        """One statement for each row. C(names): what the values of a row are called in the statement, in their order.
+
+        Past what SQLAlchemy does for each row, which takes longer than the database does: no value here needs it.
+        """
+        if not rows:
+            return
+        compiled = statement.compile(dialect=self.connection.dialect, column_keys=list(names))
+        for part in chunks(rows):
+            parameters: Sequence[Any] = part
+            if compiled.positiontup is None:
+                parameters = [dict(zip(names, row, strict=True)) for row in part]
+            elif tuple(compiled.positiontup) != names:
+                in_order = itemgetter(*(names.index(name) for name in compiled.positiontup))
+                parameters = [in_order(row) for row in part]
+            self.connection.exec_driver_sql(str(compiled), list(parameters))
 
 
 def _alike(values: Mapping[str, dict[str, Any]]) -> list[tuple[dict[str, Any], list[str]]]:

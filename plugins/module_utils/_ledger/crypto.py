@@ -2,18 +2,24 @@
 # GNU General Public License v3.0 or later (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How the ledger keeps its secrets: a key derived from the passphrase by scrypt, and AES-256-GCM.
+"""How the ledger keeps its secrets: a key derived from the passphrase by scrypt, AES-256-GCM to seal, HMAC-SHA256 to vouch.
 
-Every secret is bound to the device and the record it belongs to, so that one cannot be moved to another inside the database.
+Every secret is bound to the device and the record it belongs to, so that one cannot be moved to another inside the database; and which
+of a device's passwords is which is vouched for, so that none can be put in another's place.
 """
 
 from __future__ import annotations
 
+import base64
+import binascii
+import hmac
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.errors import LedgerError
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger.records import Device
 
 try:
     from cryptography.exceptions import InvalidTag
@@ -38,12 +44,22 @@ class Cost:
     r: int = 8
     p: int = 2
 
-    def checked(self) -> Cost:
-        """Refuses what would take the machine's memory, should somebody have written to the ledger."""
+    def checked(self, least: Cost) -> Cost:
+        """Refuses what would take the machine's memory, and what would be easier to guess, should somebody have written to the ledger."""
         power_of_two = self.n > 1 and self.n & (self.n - 1) == 0
         if not power_of_two or not 1 <= self.r <= 32 or not 1 <= self.p <= 16 or self.n * self.r > 2**24:
             raise LedgerError("corrupt", "The ledger's key parameters are not usable; restore the ledger from a backup.")
+        if self.n * self.r < least.n * least.r or self.n * self.r * self.p < least.n * least.r * least.p:
+            raise LedgerError(
+                "tampered",
+                "The ledger's key parameters are weaker than any that keyturn.devices uses: somebody else wrote them. "
+                "Nothing was changed. Restore the ledger from a backup.",
+            )
         return self
+
+
+#: What a new key costs, and the least that an existing one may.
+LEAST_COST = Cost()
 
 
 @dataclass(frozen=True)
@@ -56,55 +72,97 @@ class KeyRecord:
 
 
 class SecretBox:
-    """Seals and opens the secrets of one ledger."""
+    """Seals and opens the secrets of one ledger, and vouches for what is written beside them."""
 
     def __init__(self, record: KeyRecord, key: bytes) -> None:
         self.record = record
-        self._cipher = AESGCM(key)
+        self._cipher = AESGCM(hmac.digest(key, b"keyturn.devices encryption", "sha256"))
+        self._voucher = hmac.digest(key, b"keyturn.devices authentication", "sha256")
 
     @classmethod
     def create(cls, passphrase: str, cost: Cost) -> SecretBox:
         """A new key for a new ledger, or for a ledger that changes its passphrase."""
         check_passphrase(passphrase)
         salt = os.urandom(_SALT_BYTES)
-        box = cls(KeyRecord(cost, salt, b""), _derive(passphrase, salt, cost.checked()))
-        box.record = KeyRecord(cost, salt, box.seal("", "verifier", _VERIFIER))
+        box = cls(KeyRecord(cost, salt, b""), _derive(passphrase, salt, cost.checked(cost)))
+        box.record = KeyRecord(cost, salt, box._seal(("verifier",), _VERIFIER.encode()))
         return box
 
     @classmethod
-    def unlock(cls, passphrase: str, record: KeyRecord) -> SecretBox:
+    def unlock(cls, passphrase: str, record: KeyRecord, least: Cost) -> SecretBox:
         """The key of an existing ledger; LedgerError C(wrong_passphrase) when the passphrase is another one."""
         if not passphrase:
             check_passphrase(passphrase)
-        box = cls(record, _derive(passphrase, record.salt, record.cost.checked()))
-        try:
-            if box.open("", "verifier", record.verifier) == _VERIFIER:
-                return box
-        except LedgerError:
-            pass  # The same clear error for every way in which it does not fit, outside this handler.
-        raise LedgerError(
-            "wrong_passphrase",
-            "The passphrase does not open this ledger. Nothing was changed. Give the one it was made or last rekeyed with.",
-        )
+        box = cls(record, _derive(passphrase, record.salt, record.cost.checked(least)))
+        if box._open(("verifier",), record.verifier) != _VERIFIER.encode():
+            raise LedgerError(
+                "wrong_passphrase",
+                "The passphrase does not open this ledger. Nothing was changed. Give the one it was made or last rekeyed with.",
+            )
+        return box
 
     def seal(self, device: str, record_id: str, secret: str) -> bytes:
-        """A nonce of 12 bytes and the ciphertext with its tag."""
-        nonce = os.urandom(_NONCE_BYTES)
-        return nonce + self._cipher.encrypt(nonce, secret.encode("utf-8", "surrogateescape"), _context(device, record_id))
+        """A password of this device (its id)."""
+        return self._seal(("password", device, record_id), secret.encode("utf-8", "surrogateescape"))
 
-    def open(self, device: str, record_id: str, sealed: bytes) -> str:
-        """LedgerError C(corrupt) when the bytes are not what C(seal) made for this device and record."""
-        try:
-            plain = self._cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], _context(device, record_id))
-        except (InvalidTag, ValueError):
-            plain = None
+    def open(self, device: str, record_id: str, sealed: bytes, name: str = "") -> str:
+        """LedgerError C(corrupt) when the bytes are not what C(seal) made for this device and record. C(name): for that message."""
+        plain = self._open(("password", device, record_id), sealed)
         if plain is None:
             raise LedgerError(
                 "corrupt",
-                f"A stored password of device {device!r} is damaged or was moved there from another record. "
+                f"A stored password of device {name or device!r} is damaged or was moved there from another record. "
                 "Nothing was changed. Restore the ledger from a backup, or import this device's password again.",
             )
         return plain.decode("utf-8", "surrogateescape")
+
+    def seal_part(self, list_id: str, number: int, content: bytes) -> bytes:
+        """A part of a one-time list."""
+        return self._seal(("list", list_id, str(number)), content)
+
+    def open_part(self, list_id: str, number: int, sealed: bytes) -> bytes:
+        """LedgerError C(corrupt) when the bytes are not what C(seal_part) made for this part."""
+        plain = self._open(("list", list_id, str(number)), sealed)
+        if plain is None:
+            raise LedgerError("corrupt", f"The one-time list {list_id} is damaged. Nothing was changed. Restore the ledger from a backup.")
+        return plain
+
+    def seal_text(self, purpose: str, text: str) -> str:
+        """For handing secrets from one process of a run to another: Base64, and of no use for any other purpose."""
+        return base64.b64encode(self._seal(("text", purpose), text.encode("utf-8", "surrogateescape"))).decode("ascii")
+
+    def open_text(self, purpose: str, sealed: str) -> str:
+        """LedgerError C(corrupt) when it is not what C(seal_text) made for this purpose with this ledger's key."""
+        plain = None
+        with suppress(binascii.Error, ValueError):  # told below, like every other way in which it does not fit
+            plain = self._open(("text", purpose), base64.b64decode(sealed, validate=True))
+        if plain is None:
+            raise LedgerError("corrupt", f"What was sealed for {purpose} is not of this ledger, or its passphrase was changed meanwhile.")
+        return plain.decode("utf-8", "surrogateescape")
+
+    def vouch_for_ledger(self, identity: str, generation: int) -> bytes:
+        """The MAC of the ledger's one row."""
+        return self._vouch("ledger", identity, generation)
+
+    def vouch_for_device(self, device: Device, current: str, staged: str) -> bytes:
+        """The MAC of a device's row. C(current), C(staged): the ids of its passwords, empty for none."""
+        retired = device.retired_at is not None
+        return self._vouch("device", device.id, device.name, device.serial, device.generation, retired, current, staged)
+
+    def _vouch(self, *stated: object) -> bytes:
+        # ascii() tells apart what is not the same, and says it the same way in every release of Python.
+        return hmac.digest(self._voucher, ascii(stated).encode(), "sha256")
+
+    def _seal(self, context: tuple[str, ...], content: bytes) -> bytes:
+        """A nonce of 12 bytes and the ciphertext with its tag."""
+        nonce = os.urandom(_NONCE_BYTES)
+        return nonce + self._cipher.encrypt(nonce, content, _bound_to(context))
+
+    def _open(self, context: tuple[str, ...], sealed: bytes) -> bytes | None:
+        try:
+            return self._cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], _bound_to(context))
+        except (InvalidTag, ValueError):
+            return None
 
 
 def check_passphrase(passphrase: str) -> None:
@@ -118,8 +176,8 @@ def check_passphrase(passphrase: str) -> None:
         raise LedgerError("weak_passphrase", f"The ledger's passphrase must have at least {SHORTEST_PASSPHRASE} characters, not all alike.")
 
 
-def _context(device: str, record_id: str) -> bytes:
-    return f"keyturn.devices ledger\0{device}\0{record_id}".encode("utf-8", "surrogateescape")
+def _bound_to(context: tuple[str, ...]) -> bytes:
+    return "\0".join(("keyturn.devices ledger", *context)).encode("utf-8", "surrogateescape")
 
 
 @lru_cache(maxsize=8)

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import os
 import re
+import sqlite3
 import stat
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote
 
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.errors import LedgerError
 
@@ -30,7 +31,10 @@ if TYPE_CHECKING:
 # How long to wait for another run's transaction, in seconds. A batch of 10,000 devices takes a few.
 LOCK_TIMEOUT = 60
 CONNECT_TIMEOUT = 10
+# A process that is paused in the middle of a transaction loses it, before those who wait for it give up. In seconds.
+IDLE_TIMEOUT = 40
 _WRITES = "keyturn_writes"
+_KEEPS_JOURNAL = "keyturn_keeps_journal"
 _SQLITE_MAGIC = b"SQLite format 3\0"
 
 # What a database may say, and what it means to the one who has to act. SQLite tells by text, PostgreSQL by SQLSTATE.
@@ -48,45 +52,47 @@ _POSTGRESQL_ERRORS = (
     ("read_only", re.compile("25006")),
     ("permission", re.compile("42501")),
     ("refused", re.compile("28...|3D000")),
-    ("unreachable", re.compile("08...|53300|57P0.")),
+    ("unreachable", re.compile("08...|53300|57P0.|25P03")),
 )
 _ADVICE = {
     "full": "There is no room left for the ledger. Nothing was changed. Make room, then run again.",
     "locked": f"Another run holds the ledger, for more than {LOCK_TIMEOUT} s. Nothing was changed. Run again when it is done.",
-    "read_only": "The ledger is read-only. Nothing was changed. Make it writable (for SQLite its folder too), then run again.",
+    "read_only": "The ledger is read-only. Nothing was changed. Make it writable (for SQLite its directory too), then run again.",
     "not_a_ledger": "This is not a ledger. Nothing was changed. Check ledger_url.",
     "corrupt": "The database says that it is damaged. Nothing was changed. Keep a copy of it, then restore the ledger from a backup.",
-    "permission": "This user may not use the ledger. Nothing was changed. Check owner and mode of file and folder, or the role's grants.",
+    "permission": "This user may not use the ledger. Nothing was changed. Check owner and mode of file and directory, or the grants.",
     "refused": "The database server refuses this user, password or database name. Nothing was changed. Check ledger_url.",
     "unreachable": "The connection to the database server failed. Whether the last change arrived is told by running again, which is safe.",
     "database": "The database refused. Nothing was changed.",
 }
+MAKE_ONE = "A ledger is made on purpose: ansible-playbook keyturn.devices.create_ledger. If there should be one, correct ledger_url."
 
 
 class Database:
-    """One ledger's database. C(url): C(None) for one in memory that is forgotten with the object."""
+    """One ledger's database. C(label): how it is called in messages; it never holds user information."""
 
-    def __init__(self, url: str | None, clock: Callable[[], float] | None = None) -> None:
+    def __init__(self, url: str, clock: Callable[[], float] | None = None) -> None:
         self._clock = clock
         self.path: str | None = None
-        self.is_postgresql = False
-        if url is None:
-            self.label = "an empty ledger in memory"
-            self.engine = self._sqlite_engine(sa.URL.create("sqlite"), poolclass=pool.StaticPool)
-            return
         parsed = _parsed(url)
-        if parsed.get_backend_name() == "sqlite":
+        self.is_postgresql = parsed.get_backend_name() == "postgresql"
+        if not self.is_postgresql:
             self.path = os.path.abspath(os.path.expanduser(str(parsed.database)))
-            self.label = f"the ledger file {self.path}"
-            self.engine = self._sqlite_engine(sa.URL.create("sqlite", database=self.path), poolclass=pool.NullPool)
+            where = f"file {self.path}"
+            self.engine = self._sqlite_engine(self.path)
         else:
-            self.is_postgresql = True
-            self.label = f"the ledger in database {parsed.database or ''} on {parsed.host or 'the local socket'}"
+            where = f"in database {parsed.database or ''} on {parsed.host or 'the local socket'}"
             self.engine = self._postgresql_engine(parsed)
+        self.label = f"the ledger {where}"
+        self._absent = f"There is no ledger {where}. Nothing was changed. {MAKE_ONE}"
 
     def close(self) -> None:
         """Give back every connection."""
         self.engine.dispose()
+
+    def absent(self) -> LedgerError:
+        """Tells where it was looked for."""
+        return LedgerError("absent", self._absent)
 
     def is_missing(self) -> bool:
         """True for an SQLite file that is not there, or holds nothing yet because its maker was stopped.
@@ -109,27 +115,20 @@ class Database:
         raise failure
 
     def prepare_file(self) -> None:
-        """Make the file of a new SQLite ledger, readable by its owner alone from its first byte. SQLite gives its journal the same mode.
-
-        A file that is there is narrowed to its owner when it is ours.
-        """
+        """Make the file of a new SQLite ledger, readable by its owner alone from its first byte. SQLite gives its journal the same mode."""
         if self.path is None:
             return
         failure: LedgerError | None = None
         try:
-            try:
-                handle = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
-            except FileExistsError:
-                status = os.stat(self.path)
-                if status.st_uid == os.geteuid() and stat.S_IMODE(status.st_mode) & 0o077:
-                    os.chmod(self.path, 0o600)
-                return
+            handle = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
             try:
                 os.fchmod(handle, 0o600)  # Whatever the umask took away.
             finally:
                 os.close(handle)
+        except FileExistsError:
+            self.narrow(touch=True)
         except FileNotFoundError:
-            failure = LedgerError("no_folder", f"There is no folder for {self.label}. Make it, or correct ledger_url.")
+            failure = self._without_directory()
         except PermissionError:
             failure = LedgerError("permission", f"{self.label}: {_ADVICE['permission']}")
         except OSError as error:
@@ -137,10 +136,41 @@ class Database:
         if failure:
             raise failure
 
+    def check_makeable(self) -> None:
+        """Raises what C(prepare_file) would raise for a file that is not there, and makes none."""
+        directory = os.path.dirname(self.path) if self.path else None
+        if directory and not os.path.isdir(directory):
+            raise self._without_directory()
+        if directory and not os.access(directory, os.W_OK | os.X_OK):
+            raise LedgerError("permission", f"{self.label}: {_ADVICE['permission']}")
+
+    def narrow(self, touch: bool) -> str:
+        """A file that others may read becomes its owner's alone. Returns what to tell a person, empty when nothing was wrong.
+
+        C(touch): else it is only told.
+        """
+        if self.path is None:
+            return ""
+        status = os.stat(self.path)
+        mode = stat.S_IMODE(status.st_mode)
+        if not mode & 0o077:
+            return ""
+        told = f"{self.label} had mode {mode:04o}, so that others than its owner could use it"
+        if status.st_uid != os.geteuid():
+            return f"{told}, and it belongs to another user. Set it to 0600."
+        if not touch:
+            return f"{told}. The next run that writes narrows it to 0600."
+        os.chmod(self.path, 0o600)
+        return f"{told}. It was narrowed to 0600. Who read it has the encrypted passwords; change the passphrase if that may have happened."
+
+    def _without_directory(self) -> LedgerError:
+        return LedgerError("no_directory", f"There is no directory for {self.label}. Make it, or correct ledger_url.")
+
     @contextmanager
-    def begin(self, write: bool) -> Iterator[Connection]:
+    def begin(self, write: bool, keep_journal: bool = False) -> Iterator[Connection]:
         """One transaction. A writing one holds the SQLite file from its start; a reading one sees one moment of the ledger throughout.
 
+        C(keep_journal): SQLite leaves its journal on the disk, so that the next such transaction finds the room that this one took.
         Commits at the end, rolls back on an exception; what the database says becomes a LedgerError without SQL or parameters.
         """
         failure: LedgerError | None = None
@@ -150,12 +180,13 @@ class Database:
                     level = "READ COMMITTED" if write else "REPEATABLE READ"
                     connection = connection.execution_options(isolation_level=level, postgresql_readonly=not write)
                 else:
-                    connection = connection.execution_options(**{_WRITES: write})
+                    connection = connection.execution_options(**{_WRITES: write, _KEEPS_JOURNAL: keep_journal})
                 with connection.begin():
                     if self.is_postgresql:
                         # In the transaction, because poolers share sessions. On: a commit is on the disk, whatever the server thinks.
                         settings = (
-                            f"set_config('lock_timeout', '{LOCK_TIMEOUT * 1000:.0f}', true), set_config('synchronous_commit', 'on', true)"
+                            f"set_config('lock_timeout', '{LOCK_TIMEOUT * 1000:.0f}', true), set_config('synchronous_commit', 'on', true), "
+                            f"set_config('idle_in_transaction_session_timeout', '{IDLE_TIMEOUT * 1000:.0f}', true)"
                         )
                         connection.exec_driver_sql(f"SELECT {settings}")
                     yield connection
@@ -172,20 +203,29 @@ class Database:
             return float(connection.exec_driver_sql("SELECT extract(epoch FROM clock_timestamp())").scalar_one())
         return time.time()
 
-    def _sqlite_engine(self, url: URL, poolclass: type[pool.Pool]) -> Engine:
-        engine = sa.create_engine(url, hide_parameters=True, poolclass=poolclass, connect_args={"timeout": LOCK_TIMEOUT})
+    def _sqlite_engine(self, path: str) -> Engine:
+        # mode=rw: a file that was removed meanwhile is told, instead of an empty one made in its place.
+        url = f"file:{quote(path)}?mode=rw"
+        engine = sa.create_engine(
+            "sqlite://",
+            hide_parameters=True,
+            poolclass=pool.NullPool,
+            creator=lambda: sqlite3.connect(url, uri=True, timeout=LOCK_TIMEOUT),
+        )
 
         @event.listens_for(engine, "connect")
         def prepare(connection: Any, _record: object) -> None:
             connection.isolation_level = None  # The driver's own idea of when to begin is switched off; ours is below.
             cursor = connection.cursor()
-            # EXTRA is FULL and also syncs the folder when the journal goes: a commit is a commit, also after a power cut.
+            # EXTRA is FULL and also syncs the directory when the journal goes: a commit is a commit, also after a power cut.
             for pragma in ("synchronous=EXTRA", "foreign_keys=ON", "trusted_schema=OFF"):
                 cursor.execute(f"PRAGMA {pragma}")
             cursor.close()
 
         @event.listens_for(engine, "begin")
         def begin(connection: Connection) -> None:
+            if connection.get_execution_options().get(_KEEPS_JOURNAL):
+                connection.exec_driver_sql("PRAGMA journal_mode=PERSIST")
             # IMMEDIATE: of two writers the second waits here, instead of failing in the middle.
             connection.exec_driver_sql("BEGIN IMMEDIATE" if connection.get_execution_options().get(_WRITES) else "BEGIN")
 
@@ -217,20 +257,23 @@ class Database:
         else:
             text = str(origin)
             reason = next((name for name, part in _SQLITE_ERRORS if part in text), reason)
+            if self.path and not os.path.lexists(self.path):
+                return self.absent()
         detail = "" if reason != "database" else f" ({type(origin or error).__name__}{f' {state}' if state else ''})"
         return LedgerError(reason, f"{self.label}: {_ADVICE[reason]}{detail}")
 
 
 def password_of_url(url: str) -> list[str]:
-    """The secrets inside a ledger URL, as written and as meant."""
-    password = urlsplit(url).netloc.rpartition("@")[0].partition(":")[2]
+    """The secrets inside a ledger URL, as written and as meant: all that follows the user's name, also where it is not encoded."""
+    user_information = url.partition("://")[2].rpartition("@")[0]
+    password = user_information.partition(":")[2]
     return [password, unquote(password)] if password else []
 
 
-def absolute_url(url: str, folder: str) -> str:
-    """The same URL; a relative SQLite path is taken from this folder."""
+def absolute_url(url: str, directory: str) -> str:
+    """The same URL; a relative SQLite path is taken from this directory."""
     match = re.fullmatch(r"(sqlite(?:\+pysqlite)?:///)([^/:~].*)", url)
-    return f"{match[1]}{os.path.join(os.path.abspath(folder), match[2])}" if match else url
+    return f"{match[1]}{os.path.join(os.path.abspath(directory), match[2])}" if match else url
 
 
 def path_of_url(url: str) -> str | None:
@@ -240,6 +283,10 @@ def path_of_url(url: str) -> str | None:
 
 
 def _parsed(url: str) -> URL:
+    authority, *rest = re.split("[/?#]", url.partition("://")[2], maxsplit=1)
+    if not url.startswith("sqlite") and (authority.count("@") > 1 or "@" in "".join(rest)):
+        # A piece of the password would be taken for the host or the database, and shown as such.
+        raise LedgerError("invalid_url", "In user and password of ledger_url every @, :, /, ? and # has to be percent-encoded.")
     try:
         parsed = sa.make_url(url)
     except (exc.ArgumentError, ValueError):

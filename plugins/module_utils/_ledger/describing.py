@@ -7,12 +7,14 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.keyturn.devices.plugins.module_utils._ledger.change import Device, Password, Passwords
-from ansible_collections.keyturn.devices.plugins.module_utils._ledger.schema import schema
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger.records import Device, Password, Passwords
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger.rules import PROOFS
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger.schema import CURRENT, HISTORY, STAGED, schema
+from ansible_collections.keyturn.devices.plugins.module_utils._outcomes import CLOSED
 
 with suppress(ImportError):  # schema.HAS_SQLALCHEMY tells
     import sqlalchemy as sa
@@ -20,8 +22,27 @@ with suppress(ImportError):  # schema.HAS_SQLALCHEMY tells
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
+_OWN_WORDS: Mapping[str, frozenset[str]] = {
+    "status": frozenset(
+        (
+            *("staged", "already_staged", "busy", "changed_meanwhile", "orphaned", "collected", "unchanged", "nothing_awaited"),
+            *("lost_lease", "resumed", "awaiting", "nothing_staged", "committed", "dropped", "kept", "reopened", "verified", "no_current"),
+            *("imported", "new", "learned", "renamed", "exchanged", "returned", "retired", "released", "not_leased", "not_in_ledger"),
+        )
+    ),
+    "reason": frozenset(("leased", "fenced", "unsettled", "another_was_collected", "not_in_ledger", "sent_late", "tampered", "unproven")),
+    "last_status": frozenset(("committed", "dropped", "kept", "orphaned", "lost_lease")),
+    "verified_by": frozenset(PROOFS),
+    "source": frozenset(("generate", "csv", "value", "rms", "import")),
+    **dict.fromkeys(("mark", "from", "to"), frozenset(("", "retired", "orphaned", STAGED, CURRENT, *HISTORY))),
+}
+#: Field of what the ledger answers -> the words it is one of. No secret is, whatever it reads like.
+WORDS = {name: CLOSED.get(name, frozenset()) | _OWN_WORDS.get(name, frozenset()) for name in (*CLOSED, *_OWN_WORDS)}
 
-def describe(device: Device, known: Passwords, now: float, secret_of: Callable[[Password], str | None] | None) -> dict[str, Any]:
+
+def describe(
+    device: Device, known: Passwords, now: float, secret_of: Callable[[Password], str | None] | None, tampered: bool
+) -> dict[str, Any]:
     """One device. C(secret_of): opens a password; without it none is in the answer."""
 
     def slot(password: Password, **more: Any) -> dict[str, Any]:
@@ -45,7 +66,7 @@ def describe(device: Device, known: Passwords, now: float, secret_of: Callable[[
             staged,
             staged_at=iso(staged.moved_at),
             awaiting=staged.secret is None,
-            generated_csv=staged.generated_csv,
+            list_id=staged.list_id,
             attempts=staged.attempts,
             last_status=staged.settled_as,
             last_reason=staged.settled_reason,
@@ -56,6 +77,11 @@ def describe(device: Device, known: Passwords, now: float, secret_of: Callable[[
         "last_verified": iso(device.verified_at),
         "verified_by": device.verified_by,
         "attempts": staged.attempts if staged else 0,
+        "failures": device.failures,
+        "last_failure": device.last_failure,
+        "offline_since": iso(device.offline_since),
+        "retired": device.retired_at is not None,
+        "tampered": tampered,
         "orphaned": device.orphaned is not None,
         "orphaned_reason": device.orphaned,
         "orphaned_at": iso(device.orphaned_at),
@@ -64,17 +90,18 @@ def describe(device: Device, known: Passwords, now: float, secret_of: Callable[[
     }
 
 
-def read_events(connection: Connection, names: Sequence[str], at_most: int) -> dict[str, list[dict[str, Any]]]:
-    """What happened, by device, newest first; of no more names than one statement takes."""
+def read_events(connection: Connection, devices: Sequence[Device], at_most: int) -> dict[str, list[dict[str, Any]]]:
+    """What happened, by the id of the device, newest first; of no more devices than one statement takes."""
     table = schema().events
     rank = sa.func.row_number().over(partition_by=table.c.device, order_by=table.c.id.desc()).label("rank")
-    ranked = sa.select(table, rank).where(table.c.device.in_(names)).subquery()
+    ranked = sa.select(table, rank).where(table.c.device.in_([device.id for device in devices])).subquery()
     found: dict[str, list[dict[str, Any]]] = {}
     for row in connection.execute(sa.select(ranked).where(ranked.c.rank <= at_most).order_by(ranked.c.id.desc())):
         event = {
             "at": iso(row.at),
             "who": row.who,
             "run_id": row.run_id,
+            "name": row.name,
             "from": row.from_state,
             "to": row.to_state,
             "reason": row.reason,

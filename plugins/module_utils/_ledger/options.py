@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any
 
 from ansible.module_utils.basic import missing_required_lib
 
+from ansible_collections.keyturn.devices.plugins.module_utils._files import FileProblem
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.crypto import HAS_CRYPTOGRAPHY, check_passphrase
-from ansible_collections.keyturn.devices.plugins.module_utils._ledger.database import password_of_url
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger.database import Database, password_of_url
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.errors import LedgerError
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.schema import HAS_SQLALCHEMY
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.store import Ledger
@@ -44,22 +45,39 @@ def ledger_argument_spec() -> dict[str, Any]:
 def open_ledger(
     options: Mapping[str, Any],
     *,
-    absent: str = "create",
     dry_run: bool = False,
+    expects: tuple[str, int] | None = None,
     redactor: Redactor | None = None,
 ) -> Ledger:
-    """Open the ledger that the options name; a context manager. Raises LedgerError.
+    """Open the ledger that the options name; a context manager. Raises LedgerError, C(absent) when there is none.
 
-    C(absent) and C(dry_run): as for C(Ledger.open). C(redactor): is told every secret found on the way.
+    C(dry_run), C(expects): as for C(Ledger.open). C(redactor): is told every secret found on the way.
     """
+    return Ledger.open(*_way_in(options, redactor), dry_run=dry_run, expects=expects)
+
+
+def create_ledger(options: Mapping[str, Any], *, dry_run: bool, redactor: Redactor) -> tuple[Ledger | None, bool]:
+    """Make the ledger that the options name, unless it is there. As C(Ledger.create)."""
+    return Ledger.create(*_way_in(options, redactor), dry_run=dry_run)
+
+
+def place(options: Mapping[str, Any]) -> str:
+    """Where the ledger of the options is or would be, without user information. Raises LedgerError C(invalid_url)."""
+    with closing(Database(options.get("ledger_url") or DEFAULT_URL)) as database:
+        return database.label
+
+
+def _way_in(options: Mapping[str, Any], redactor: Redactor | None) -> tuple[str, str]:
     for name, present in (("SQLAlchemy", HAS_SQLALCHEMY), ("cryptography", HAS_CRYPTOGRAPHY)):
         if not present:
             raise LedgerError("library", missing_required_lib(name))
     url = options.get("ledger_url") or DEFAULT_URL
+    if redactor is not None:
+        redactor.add(*password_of_url(url))
     passphrase = ledger_passphrase(options)
     if redactor is not None:
-        redactor.add(passphrase, *password_of_url(url))
-    return Ledger.open(url, passphrase, absent=absent, dry_run=dry_run)
+        redactor.add(passphrase)
+    return url, passphrase
 
 
 def ledger_passphrase(options: Mapping[str, Any]) -> str:
@@ -80,7 +98,7 @@ def new_passphrase(options: Mapping[str, Any], run: Run, redactor: Redactor, dry
     check_passphrase(wanted)
     failure: LedgerError | None = None
     try:
-        with open_ledger(options, absent="fail", dry_run=dry_run, redactor=redactor) as ledger:
+        with open_ledger(options, dry_run=dry_run, redactor=redactor) as ledger:
             if wanted == ledger_passphrase(options):
                 return {"changed": False, "passwords": 0}
             return {"changed": True, "passwords": ledger.rekey(wanted, run)}
@@ -88,7 +106,7 @@ def new_passphrase(options: Mapping[str, Any], run: Run, redactor: Redactor, dry
         failure = error
     if failure.reason == "wrong_passphrase":
         # A playbook that is run again still gives the old one first.
-        with open_ledger({**options, "ledger_passphrase": wanted, "ledger_passphrase_file": None}, absent="fail", dry_run=True):
+        with open_ledger({**options, "ledger_passphrase": wanted, "ledger_passphrase_file": None}, dry_run=True):
             return {"changed": False, "passwords": 0}
     raise failure
 
@@ -102,6 +120,8 @@ def reported() -> Iterator[None]:
     except LedgerError as error:
         problems = [{"where": place, "message": message} for place, message in error.problems]
         failure = ModuleFailure(error.message, reason=error.reason, problems=problems)
+    except FileProblem as error:
+        failure = ModuleFailure(error.message, reason=error.reason, problems=[])
     except CsvError as error:
         problems = [{"where": f"line {problem.line}" if problem.line else "file", "message": problem.message} for problem in error.problems]
         failure = ModuleFailure(str(error), reason="input", problems=problems)

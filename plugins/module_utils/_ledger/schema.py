@@ -27,7 +27,7 @@ HISTORY = (PREVIOUS, DROPPED, SUPERSEDED)
 
 
 class Schema:
-    """Times are seconds since the epoch, UTC."""
+    """Times are seconds since the epoch, UTC. The columns of devices and passwords stand in the order of C(records)."""
 
     def __init__(self) -> None:
         self.metadata = sa.MetaData()
@@ -41,34 +41,54 @@ class Schema:
             sa.Column("scrypt_p", sa.Integer, nullable=False),
             sa.Column("salt", sa.LargeBinary, nullable=False),
             sa.Column("verifier", sa.LargeBinary, nullable=False),
+            # Which ledger this is, whatever its file or its passphrase is called.
+            sa.Column("identity", sa.Text, nullable=False),
+            # Counts the transactions that wrote: an older copy of the same ledger has a lower one.
+            sa.Column("generation", sa.BigInteger, nullable=False),
+            # Vouches for both.
+            sa.Column("mac", sa.LargeBinary, nullable=False),
             sa.Column("created_at", sa.Double, nullable=False),
             sa.Column("rekeyed_at", sa.Double),
         )
         self.devices = sa.Table(
             "keyturn_devices",
             self.metadata,
-            sa.Column("name", sa.Text, primary_key=True),
-            sa.Column("serial", sa.Text),
+            # Names follow the inventory, and serial numbers may be learned later: this never changes.
+            sa.Column("id", sa.Text, primary_key=True),
+            sa.Column("name", sa.Text, nullable=False, unique=True),
+            sa.Column("serial", sa.Text, unique=True),
             sa.Column("created_at", sa.Double, nullable=False),
             # The number of the newest password.
             sa.Column("generation", sa.Integer, nullable=False),
+            # Vouches for name, serial, generation, and for which password is current and which staged.
+            sa.Column("mac", sa.LargeBinary, nullable=False),
+            # Put away: kept with its history, and not listed.
+            sa.Column("retired_at", sa.Double),
             # How many former passwords the device's policy looks back on, so that pruning leaves them.
             sa.Column("history", sa.Integer, nullable=False),
             sa.Column("verified_at", sa.Double),
             sa.Column("verified_by", sa.Text),
             sa.Column("orphaned", sa.Text),
             sa.Column("orphaned_at", sa.Double),
+            # Rotations in a row that ended without a proven password, and why the last of them did.
+            sa.Column("failures", sa.Integer, nullable=False),
+            sa.Column("last_failure", sa.Text),
+            sa.Column("offline_since", sa.Double),
             sa.Column("lease_run", sa.Text),
             sa.Column("lease_holder", sa.Text),
             sa.Column("lease_until", sa.Double),
+            # The run whose lease was taken away while it may have been alive: whatever it says later is a doubt.
+            sa.Column("broken_run", sa.Text),
             # A request of a dead run may still reach the device until then: no new password is staged before.
             sa.Column("fence_until", sa.Double),
+            # A password that was sent after its lease was lost, while another is staged: it is staged again once that one is settled.
+            sa.Column("sent_late", sa.Text),
         )
         self.passwords = sa.Table(
             "keyturn_passwords",
             self.metadata,
             sa.Column("id", sa.Text, primary_key=True),
-            sa.Column("device", sa.Text, sa.ForeignKey("keyturn_devices.name"), nullable=False),
+            sa.Column("device", sa.Text, sa.ForeignKey("keyturn_devices.id"), nullable=False),
             # Counts up per device; tells the order in which they were made, whatever the clock did.
             sa.Column("generation", sa.Integer, nullable=False),
             sa.Column("slot", sa.Text, nullable=False),
@@ -77,7 +97,8 @@ class Schema:
             sa.Column("serial", sa.Text),
             sa.Column("source", sa.Text, nullable=False),
             sa.Column("made_by_vendor", sa.Boolean, nullable=False),
-            sa.Column("generated_csv", sa.Text),
+            # The one-time list that brings it.
+            sa.Column("list_id", sa.Text, index=True),
             sa.Column("run_id", sa.Text, nullable=False),
             sa.Column("made_at", sa.Double, nullable=False),
             sa.Column("moved_at", sa.Double, nullable=False),
@@ -94,6 +115,21 @@ class Schema:
         for slot in (STAGED, CURRENT):
             only = self.passwords.c.slot == slot
             sa.Index(f"keyturn_one_{slot}", self.passwords.c.device, unique=True, sqlite_where=only, postgresql_where=only)
+        self.lists = sa.Table(
+            "keyturn_lists",
+            self.metadata,
+            sa.Column("id", sa.Text, primary_key=True),
+            sa.Column("run_id", sa.Text, nullable=False),
+            sa.Column("made_at", sa.Double, nullable=False),
+        )
+        self.list_parts = sa.Table(
+            "keyturn_list_parts",
+            self.metadata,
+            sa.Column("list", sa.Text, sa.ForeignKey("keyturn_lists.id"), primary_key=True),
+            # Counts up from 0 in the order in which the parts came; below 0 is room that was taken for parts to come.
+            sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+            sa.Column("content", sa.LargeBinary, nullable=False),
+        )
         self.events = sa.Table(
             "keyturn_events",
             self.metadata,
@@ -101,7 +137,10 @@ class Schema:
             sa.Column("at", sa.Double, nullable=False),
             sa.Column("who", sa.Text, nullable=False),
             sa.Column("run_id", sa.Text, nullable=False),
-            sa.Column("device", sa.Text, nullable=False, index=True),
+            # Empty for what concerns no device, or one that the ledger does not know.
+            sa.Column("device", sa.Text, index=True),
+            # What the device was called then.
+            sa.Column("name", sa.Text, nullable=False),
             sa.Column("from_state", sa.Text, nullable=False),
             sa.Column("to_state", sa.Text, nullable=False),
             sa.Column("reason", sa.Text, nullable=False),

@@ -8,14 +8,11 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 import re
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.keyturn.devices.plugins.module_utils._ledger.errors import LedgerError
-from ansible_collections.keyturn.devices.plugins.module_utils._ledger.store import ImportRow
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger.records import ImportRow
 from ansible_collections.keyturn.devices.plugins.module_utils._passwords.csv_file import (
     PASSWORD_WORDS,
     SERIAL_WORDS,
@@ -31,28 +28,25 @@ COLUMNS = ("name", "serial", "slot", "password", "source", "since", "last_verifi
 _NAME_WORDS = frozenset(("name", "device", "devicename", "hostname", "inventoryhostname"))
 SLOTS = ("current", "staged", "previous")
 
+# A spreadsheet takes a cell that begins so for a formula, and runs it. The apostrophe says text, and is itself one of them, so that
+# taking one off brings every value back.
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "'")
 
-def read_import(path: str, names_by_serial: Mapping[str, Sequence[str]]) -> list[ImportRow]:
+
+def read_import(path: str, names_by_serial: Mapping[str, str]) -> list[ImportRow]:
     """The rows of a CSV file that says which passwords are in force.
 
     With a header that names a column C(name) and one C(password) (as an export has): by device name; of an export only the rows of slot
-    C(current) count. Otherwise first column serial, second password, as everywhere in this collection; then C(names_by_serial) tells
-    which device is meant. Raises CsvError with all problems: one bad row and nothing is imported.
+    C(current) count, and what it put before a cell for spreadsheets is taken off again. Otherwise first column serial, second password, as
+    everywhere in this collection; then C(names_by_serial) tells which device is meant. Raises CsvError with all problems: one bad row and
+    nothing is imported.
     """
     named = _read_named(path)
     if named is not None:
-        return named
-    rows: list[ImportRow] = []
-    problems: list[RowProblem] = []
-    for row in read_password_csv(path, known_serials=names_by_serial.keys()):
-        names = names_by_serial[row.serial]
-        if len(names) > 1:
-            message = f"the serial is that of {len(names)} devices ({', '.join(sorted(names)[:3])}); name them instead"
-            problems.append(RowProblem(path, row.line, "serial", "ambiguous_serial", message))
-        rows.append(ImportRow(names[0], row.password, row.serial))
-    if problems:
-        raise CsvError(problems)
-    return rows
+        serial_of = {name: serial for serial, name in names_by_serial.items()}
+        return [ImportRow(row.name, row.password, row.serial or serial_of.get(row.name)) for row in named]
+    rows = read_password_csv(path, known_serials=names_by_serial.keys())
+    return [ImportRow(names_by_serial[row.serial], row.password, row.serial) for row in rows]
 
 
 def _read_named(path: str) -> list[ImportRow] | None:
@@ -61,9 +55,11 @@ def _read_named(path: str) -> list[ImportRow] | None:
         with open(path, "rb") as file:
             lines = re.split(r"\r\n|\r|\n", file.read().decode("utf-8-sig"))
         separator = ";" if ";" in lines[0] else ","
-        header = [header_word(value) for value in parse_line(lines[0], separator)]
+        titles = parse_line(lines[0], separator)
     except (OSError, ValueError):
         return None
+    header = [header_word(title) for title in titles]
+    is_export = tuple(titles) == COLUMNS
     columns = {
         "name": _column(header, _NAME_WORDS),
         "serial": _column(header, SERIAL_WORDS),
@@ -81,6 +77,8 @@ def _read_named(path: str) -> list[ImportRow] | None:
         values: dict[str, str] = {}
         try:
             fields = parse_line(line, separator)
+            if is_export:
+                fields = [_plain(field) for field in fields]
             values = {key: fields[column] if column is not None else "" for key, column in columns.items()}
         except (ValueError, IndexError):
             problems.append(RowProblem(path, number, "row", "missing_column", "the row does not have the columns that the header names"))
@@ -135,57 +133,14 @@ def export_csv(devices: Mapping[str, Mapping[str, Any]], slots: Sequence[str]) -
                 continue
             count += 1
             verified = record["last_verified"] if slot == "current" else None
-            writer.writerow([name, entry["serial"] or "", slot, entry["password"], entry["source"], since, verified or ""])
+            cells = [name, entry["serial"] or "", slot, entry["password"], entry["source"], since, verified or ""]
+            writer.writerow([_no_formula(cell) for cell in cells])
     return text.getvalue().encode("utf-8", "surrogateescape"), count
 
 
-def write_secret_file(path: str, content: bytes, overwrite: bool, dry_run: bool = False) -> bool:
-    """Write a file that only its owner may read, whole or not at all, also through a power cut. Returns whether anything was to be done.
-
-    An existing file with the same content stays; one with another is only replaced when C(overwrite) says so.
-    """
-    path = os.path.abspath(os.path.expanduser(path))
-    failure: LedgerError | None = None
-    try:
-        existing = _content(path)
-        if existing == content:
-            if os.stat(path).st_mode & 0o077 and not dry_run:
-                os.chmod(path, 0o600)
-            return False
-        if existing is not None and not overwrite:
-            raise LedgerError("file_exists", f"{path} exists with other content. Nothing was written. Name another, or allow to overwrite.")
-        if not dry_run:
-            _replace(path, content)
-    except OSError as error:
-        reason = {FileNotFoundError: "no_folder", PermissionError: "permission"}.get(type(error), "file")
-        failure = LedgerError(reason, f"{path} cannot be written: {error.strerror}.")
-    if failure:
-        raise failure
-    return True
+def _no_formula(cell: str) -> str:
+    return f"'{cell}" if cell.startswith(_FORMULA_STARTS) else cell
 
 
-def _content(path: str) -> bytes | None:
-    try:
-        with open(path, "rb") as file:
-            return file.read()
-    except FileNotFoundError:
-        return None
-
-
-def _replace(path: str, content: bytes) -> None:
-    folder = os.path.dirname(path)
-    handle, temporary = tempfile.mkstemp(dir=folder, prefix=f".{os.path.basename(path)}.")  # made with mode 0600
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.rename(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
-    folder_handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder_handle)
-    finally:
-        os.close(folder_handle)
+def _plain(cell: str) -> str:
+    return cell[1:] if cell.startswith("'") and cell[1:].startswith(_FORMULA_STARTS) else cell

@@ -6,9 +6,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from ansible_collections.keyturn.devices.plugins.module_utils._passwords.policy import PasswordPolicy, PolicyError
 
@@ -71,7 +73,23 @@ def floor_for(product: str, firmware: str | None = None) -> Floor:
 def demanded_policy(
     mapping: Mapping[str, object], product: str | None = None, firmware: str | None = None, where: str = "policy"
 ) -> PasswordPolicy:
-    """A user's policy together with the floor of the product, if one is named. Raises PolicyError."""
+    """A user's policy together with the floor of the product, if one is named. Raises PolicyError.
+
+    Each combination is worked out once per process, whatever the number of devices that have it.
+    """
+    try:
+        text = json.dumps(mapping, sort_keys=True)
+    except (TypeError, ValueError):
+        return _demanded(mapping, product, firmware, where)  # Holds what no policy does, which is told there.
+    return _demanded_once(text, product, firmware, where)
+
+
+@lru_cache(maxsize=1000)
+def _demanded_once(text: str, product: str | None, firmware: str | None, where: str) -> PasswordPolicy:
+    return _demanded(json.loads(text), product, firmware, where)
+
+
+def _demanded(mapping: Mapping[str, object], product: str | None, firmware: str | None, where: str) -> PasswordPolicy:
     policy = PasswordPolicy.from_mapping(mapping, where)
     if product is None:
         return policy

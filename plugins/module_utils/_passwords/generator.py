@@ -21,6 +21,9 @@ from ansible_collections.keyturn.devices.plugins.module_utils._passwords.policy 
 #: A run of digits in order cannot be longer than this, so a limit of this much is none.
 _NO_LIMIT = len(DIGITS)
 
+#: A spreadsheet takes what begins so for a formula, and people keep passwords in spreadsheets.
+_FORMULA_STARTS = frozenset("=+-@")
+
 
 class _Run(NamedTuple):
     """The run of digits a text ends with, as far as it can still break the limit."""
@@ -37,12 +40,15 @@ def generate(policy: PasswordPolicy, former: Sequence[str] = (), randbelow: Call
     """A new password of ``policy.length`` characters, uniform over all that the policy leaves.
 
     Made of the required classes (policy.alphabets()), each at least once; none of ``former`` (newest first; all of them, or as many as
-    policy.history says). ``randbelow(n)``: a uniform number from 0 to n - 1. Raises PolicyError where no such password is left.
+    policy.history says), and none that begins like a spreadsheet's formula. ``randbelow(n)``: a uniform number from 0 to n - 1. Raises
+    PolicyError where no such password is left.
     """
     alphabets = tuple(policy.alphabets().items())
     if not alphabets:
         raise PolicyError([("upper, lower, digits, special", "all are false: nothing is left to make a password of")])
     language = _language(policy.length, alphabets, policy.max_digit_run or _NO_LIMIT)
+    if not language.total:
+        raise PolicyError([("allowed_specials", "leaves no character to begin with: no password begins with =, +, - or @")])
     password = language.text(randbelow(language.total))
     excluded = frozenset(former if policy.history is None else former[: policy.history])
     if password not in excluded:
@@ -72,6 +78,8 @@ class _Language:
             exits: dict[tuple[int, _Run], str] = {}
             for bit, (name, characters) in enumerate(alphabets):
                 for character in characters:
+                    if not seen and character in _FORMULA_STARTS:
+                        continue
                     following = _run_after(run, int(character), limit) if name == "digits" else _NO_RUN
                     if following is not None:
                         state = (seen | 1 << bit, following)

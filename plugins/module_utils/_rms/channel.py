@@ -18,7 +18,9 @@ from ansible_collections.keyturn.devices.plugins.module_utils._http import HttpF
 from ansible_collections.keyturn.devices.plugins.module_utils._rms.client import RmsClient, RmsFault, read_envelope
 from ansible_collections.keyturn.devices.plugins.module_utils._rms.outcomes import Target, outcome_of_error
 
+# Seconds before the first poll: RMS answers a few routers at once, and needs longer for many.
 _FIRST_PAUSE = 0.4
+_PAUSE_PER_ROUTER = 0.0005
 _PAUSE_GROWTH = 1.6
 _LONGEST_PAUSE = 8.0
 
@@ -52,7 +54,8 @@ def watch(client: RmsClient, channels: Sequence[Channel]) -> RmsFault | None:
 
     Targets without one stay without: what is known of them is for the caller to say. Returns the fault that made asking useless.
     """
-    pause = _FIRST_PAUSE
+    routers = sum(len(channel.targets) for channel in channels)
+    pause = min(_LONGEST_PAUSE, max(_FIRST_PAUSE, _PAUSE_PER_ROUTER * routers))
     while any(channel.is_open for channel in channels) and client.remaining > 0:
         client.sleep(min(pause, client.remaining))
         pause = min(_LONGEST_PAUSE, pause * _PAUSE_GROWTH)
@@ -98,12 +101,12 @@ def _read_event(client: RmsClient, target: Target, event: Any) -> None:
         return
     status = str(event.get("status", "")).strip().lower()
     value = event.get("value")
-    text = "" if value is None else str(value)
+    shown = "" if value is None else client.shown(value)
     code = event.get("errorCode", event.get("errorcode"))
-    shown = client.shown(text) or "RMS gave no reason"
     if status == "completed":
-        target.end("changed", "", shown if text else "RMS reports that the password was changed.")
+        target.end("changed", "", shown or "RMS reports that the password was changed.")
     elif status == "error":
-        target.outcome = outcome_of_error(text, shown if code is None else f"{shown} [{client.shown(code)}]")
+        target.outcome = outcome_of_error(shown, "" if code is None else client.shown(code))
     elif status == "warning":
-        target.end("unknown", "warning", f"RMS ended with a warning, so whether the password was changed is not known: {shown}")
+        why = shown or "RMS gave no reason"
+        target.end("unknown", "warning", f"RMS ended with a warning, so whether the password was changed is not known: {why}")

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -137,6 +138,30 @@ class RmsClient:
         """Seconds until the deadline."""
         return float("inf") if self.deadline is None else self.deadline - self.clock()
 
+    @property
+    def place(self) -> str:
+        """The base URL as it may be shown: without user information."""
+        parts = urlsplit(self._base)
+        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+    @property
+    def warning(self) -> str:
+        """What a person should be warned of before anything is sent; empty for nothing."""
+        if not self._in_clear:
+            return ""
+        return f"RMS is spoken to at {self.place} without TLS: the token and every password can be read on the way."
+
+    @property
+    def _in_clear(self) -> bool:
+        """Whether what is sent travels unencrypted, farther than this host."""
+        parts = urlsplit(self._base)
+        host = (parts.hostname or "").rstrip(".")
+        try:
+            local = ipaddress.ip_address(host).is_loopback
+        except ValueError:
+            local = host == "localhost" or host.endswith(".localhost")
+        return parts.scheme == "http" and not local
+
     def url(self, *path: str) -> str:
         """The URL of a path under the API, each part quoted."""
         return "/".join([self._base, *(quote(part, safe="") for part in path)])
@@ -152,11 +177,15 @@ class RmsClient:
             if reply.status == 429 and self.pause(reply):
                 reply = self.http.read(self.url(*path), params)
         except HttpFault as fault:
-            raise RmsFault(fault.reason, f"RMS cannot be read: {fault.message}.") from None
+            raise RmsFault(fault.reason, f"RMS cannot be read at {self.place}: {fault.message}.") from None
         envelope = read_envelope(reply)
         if reply.status == 200 and envelope is not None and envelope.get("success", True) is not False:
             return envelope
         raise self.refusal(reply)
+
+    def change(self, path: Sequence[str], content: Mapping[str, Any]) -> Reply:
+        """The reply to a POST, sent at most once; HttpFault for none."""
+        return self.http.change("POST", self.url(*path), **content)
 
     def refusal(self, reply: Reply) -> RmsFault:
         """What an answer that ends everything means."""
@@ -202,7 +231,8 @@ class RmsClient:
         """Go on reading past the deadline: what is fetched inside can be fetched only once, or tells who has an unknown password."""
         deadline, http_deadline = self.deadline, self.http.deadline
         self.deadline = self.clock() + max(seconds, self.remaining)
-        self.http.deadline = None
+        if deadline is not None and http_deadline is not None:
+            self.http.deadline = http_deadline + self.deadline - deadline
         try:
             yield
         finally:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0 or later (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A file for what can be had only once: it is on the disk before anybody looks at it, and a full disk is found before it is asked for."""
+"""Where goes what can be had only once: it is safe before anybody looks at it, and a lack of room is found before it is asked for."""
 
 from __future__ import annotations
 
@@ -13,22 +13,48 @@ import glob
 import os
 import tempfile
 from pathlib import Path
+from typing import Protocol
 
-# What one router takes in a list, with room to spare: name, serial, MAC address and a password of 32 characters.
-_BYTES_PER_ROUTER = 200
+#: What one router takes in a list, with room to spare: name, serial, MAC address and a password of 32 characters.
+BYTES_PER_ROUTER = 200
 
 # Ends a cut line that something follows: no reader may take its password for a whole one, and no password holds this character.
 CUT_MARK = "\N{REPLACEMENT CHARACTER}\n".encode()
 
 
 class DepositError(Exception):
-    """The file cannot be written. The message names the folder or file, never a piece of the content."""
+    """What is to be kept cannot be. The message names the place, never a piece of the content."""
 
 
-class Deposit:
-    """Parts written one after the other into a file that others see only whole: mode 0600, fsync, rename, fsync of the folder.
+class Deposit(Protocol):
+    """Keeps lists that can be had only once. What one request brings is a part: C(reserve), C(write) it, C(finish); or C(discard).
 
-    A part is written to a temporary file in the same folder, after everything kept before. C(path) is replaced when the part ends,
+    For one thread, one part at a time.
+    """
+
+    def reserve(self, routers: int) -> None:
+        """Begin a part and make sure of the room for it, C(BYTES_PER_ROUTER) each; DepositError when there is none."""
+
+    def write(self, piece: bytes) -> None:
+        """Add a piece to the part. It outlives this process when this returns; OSError or DepositError when it cannot be kept."""
+
+    def part(self, offset: int = 0) -> bytes:
+        """What is kept of the part so far, from C(offset) on: also the half of a piece that there was room for."""
+
+    def finish(self, whole: bool) -> None:
+        """End the part. C(whole): it came to its end. DepositError when it cannot be kept, saying where it is."""
+
+    def discard(self) -> None:
+        """Forget a part that was begun and not finished; nothing to forget is no error."""
+
+    def carry_on(self) -> bytes:
+        """All that earlier requests left here, which is kept before what follows. Called before the first part; for collecting only."""
+
+
+class FileDeposit:
+    """A deposit that is a file, which others see only whole: mode 0600, fsync, rename, fsync of the directory.
+
+    A part is written to a temporary file in the same directory, after everything kept before. C(path) is replaced when the part ends,
     also when it ended too early. A killed process leaves the temporary file, which C(carry_on) finds.
     """
 
@@ -43,11 +69,11 @@ class Deposit:
         self._length = 0
 
     def check(self) -> None:
-        """DepositError when there is no folder for the file, or when a folder is where it should be."""
+        """DepositError when there is no directory for the file, or when a directory is where it should be."""
         if not self.path.parent.is_dir():
-            raise DepositError(f"There is no folder {self.path.parent} for the list.")
+            raise DepositError(f"There is no directory {self.path.parent} for the list.")
         if self.path.is_dir():
-            raise DepositError(f"{self.path} is a folder, not a file.")
+            raise DepositError(f"{self.path} is a directory, not a file.")
 
     def set_aside(self) -> str | None:
         """Move a file with content that is already there to a name of its own; the new name, or None when there was nothing to move."""
@@ -61,7 +87,7 @@ class Deposit:
                 with contextlib.suppress(FileExistsError):
                     os.link(self.path, backup)
                     self.path.unlink()
-                    self._sync_folder()
+                    self._sync_directory()
                     return str(backup)
         except OSError as problem:
             raise DepositError(f"{self.path} cannot be set aside: {problem.strerror}.") from None
@@ -90,26 +116,16 @@ class Deposit:
             self._descriptor, name = tempfile.mkstemp(prefix=f".{self.path.name}.", suffix=".part", dir=self.path.parent)
             self._temporary = Path(name)
             fcntl.flock(self._descriptor, fcntl.LOCK_EX)
-            _write(self._descriptor, kept + bytes(routers * _BYTES_PER_ROUTER))
+            _write(self._descriptor, kept + bytes(routers * BYTES_PER_ROUTER))
             os.fsync(self._descriptor)
             self._start = self._length = os.lseek(self._descriptor, len(kept), os.SEEK_SET)
         except OSError as problem:
             self.discard()
             raise DepositError(f"A list cannot be written in {self.path.parent}: {problem.strerror}.") from None
 
-    @property
-    def part_length(self) -> int:
-        """Bytes of the part so far."""
-        return self._length - self._start
-
     def part(self, offset: int = 0) -> bytes:
         """What the file has taken of the part, from C(offset) on."""
-        return os.pread(self._begun(), self.part_length - offset, self._start + offset)
-
-    @property
-    def has_content(self) -> bool:
-        """Whether there is anything to keep, in the part or before it."""
-        return self._length > 0
+        return os.pread(self._begun(), self._length - self._start - offset, self._start + offset)
 
     def write(self, piece: bytes) -> None:
         """Add a piece to the part; it is with the operating system when this returns. OSError when the disk does not take it."""
@@ -119,20 +135,18 @@ class Deposit:
         finally:  # A disk that fills up has taken a part of it.
             self._length = os.lseek(descriptor, 0, os.SEEK_CUR)
 
-    def end_line(self, whole: bool) -> None:
-        """Before something else follows in the part: end a last line without an end, as a cut one unless it is C(whole)."""
-        if self.part_length and not self.part().endswith((b"\n", b"\r")):
-            self.write(b"\n" if whole else CUT_MARK)
-
-    def finish(self, whole: bool) -> bytes:
-        """End the part: it is now in C(path), on the disk. C(whole): it came to its end. Returns the part."""
+    def finish(self, whole: bool) -> None:
+        """End the part: it is now in C(path), on the disk. A file is not made for nothing."""
         descriptor, temporary = self._begun(), self._temporary
+        if not self._length:
+            self.discard()
+            return
         try:
             part = self.part()
             os.ftruncate(descriptor, self._length)
             os.fsync(descriptor)
             os.replace(str(temporary), self.path)
-            self._sync_folder()
+            self._sync_directory()
         except OSError as problem:
             self._temporary = None  # It holds the only copy of the list.
             raise DepositError(f"The list cannot be kept as {self.path}: {problem.strerror}. It is in {temporary}.") from None
@@ -142,7 +156,6 @@ class Deposit:
         for leftover in self._leftovers:
             leftover.unlink(missing_ok=True)
         self._leftovers = []
-        return part
 
     def discard(self) -> None:
         """Forget a part that was begun and not finished."""
@@ -169,12 +182,12 @@ class Deposit:
             return b""
         return b"\n" if self._kept_whole else CUT_MARK
 
-    def _sync_folder(self) -> None:
-        folder = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    def _sync_directory(self) -> None:
+        directory = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY)
         try:
-            os.fsync(folder)
+            os.fsync(directory)
         finally:
-            os.close(folder)
+            os.close(directory)
 
 
 def _write(descriptor: int, content: bytes) -> None:

@@ -6,17 +6,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
+from ansible_collections.keyturn.devices.plugins.module_utils._outcomes import Outcome
 from ansible_collections.keyturn.devices.plugins.module_utils._rms.client import Pages, RmsClient, whole_number
 
 # Clients use 100 to 10,000 (observed).
 PAGE = 1000
 
 # A full item has about a hundred fields; ten thousand routers of them are 30 MB.
-_FIELDS = "id,serial,name,model,firmware,status,mac,tags,company_id,company_name"
+_FIELDS = "id,serial,name,model,firmware,status,mac,tags,company_name"
 
 _STATUS_WORDS = {"0": "offline", "1": "online", "2": "pending"}
 
@@ -34,7 +35,25 @@ class Router:
     mac: str = ""
     tags: tuple[str, ...] = ()
     company: str = ""
-    company_id: int | None = None
+
+
+class Picked(NamedTuple):
+    """What RMS says of one serial number. C(router): the one that bears it. C(refusal): why it cannot be asked for a new password."""
+
+    router: Router | None
+    refusal: Outcome | None
+
+
+def pick(routers: Sequence[Router]) -> Picked:
+    """The router among those that bear one serial number (C(find_routers)): none when there are none, or several."""
+    if not routers:
+        return Picked(None, Outcome("failed", "not_found", "RMS knows no router with this serial number, or the token may not see it."))
+    if len(routers) > 1:
+        return Picked(None, Outcome("failed", "conflict", "RMS has this serial number more than once; remove the stale entry there."))
+    if routers[0].status == "offline":
+        # RMS promises delivery on reconnect for firmware and configuration only, not for passwords.
+        return Picked(routers[0], Outcome("failed", "offline", "The router is offline in RMS; nothing was sent to it."))
+    return Picked(routers[0], None)
 
 
 def read_router(item: Mapping[str, Any]) -> Router | None:
@@ -54,7 +73,6 @@ def read_router(item: Mapping[str, Any]) -> Router | None:
         mac=_text(item.get("mac")),
         tags=tuple(_tag(tag) for tag in tags) if isinstance(tags, list) else (),
         company=_text(item.get("company_name")),
-        company_id=whole_number(item.get("company_id")),
     )
 
 
@@ -90,39 +108,36 @@ def list_routers(client: RmsClient, filters: Mapping[str, str] | None = None, pa
 
 
 def find_routers(client: RmsClient, serials: Collection[str], page: int = PAGE) -> dict[str, list[Router]]:
-    """serial -> the routers that bear exactly this serial: none when RMS knows none, several when RMS has it twice.
+    """serial -> the routers that bear exactly this serial: none when RMS knows none, several when RMS has it twice (see C(pick)).
 
-    RMS has no filter for serials (documented). One or two are searched for, more are picked from the pages of the whole list, as
-    long as the pages left are fewer than the serials left.
+    RMS has no filter for serials (documented). One or two are searched for, more are picked from the pages of the whole list, or searched
+    for when those are fewer requests. The list is always read to its end: a stale entry with the same serial may stand anywhere.
     """
     found: dict[str, list[Router]] = {serial: [] for serial in serials}
-    left = set(found)
-    if len(left) <= 2:
-        for serial in found:
-            _search(client, serial, found, left, page)
-        if not left:
+    if len(found) <= 2:
+        _search(client, found, page)
+        if all(found.values()):
             return found
         # What the search looks at is not published: a serial it does not find may still be in the list.
     listing = _listing(client, None, page)
     searched = len(found) <= 2
-    while left and not listing.complete:
-        if not searched and listing.total is not None and len(left) < listing.pages_left:
-            for serial in sorted(left):
-                _search(client, serial, found, left, page)
-            break
-        for router in _routers(listing.next_page()):
-            _note(router, found, left)
+    while not listing.complete and found:
+        _note(_routers(listing.next_page()), found)
+        if not searched and listing.total is not None and len(found) < listing.pages_left:
+            _search(client, found, page)
+            searched = True
+            if all(found.values()):
+                break
     return found
 
 
-def _search(client: RmsClient, serial: str, found: dict[str, list[Router]], left: set[str], page: int) -> None:
-    for router in _routers(_listing(client, {"q": serial}, page)):
-        if router.serial == serial:
-            _note(router, found, left)
+def _search(client: RmsClient, found: dict[str, list[Router]], page: int) -> None:
+    for serial in found:
+        _note((router for router in _routers(_listing(client, {"q": serial}, page)) if router.serial == serial), found)
 
 
-def _note(router: Router, found: dict[str, list[Router]], left: set[str]) -> None:
-    known = found.get(router.serial)
-    if known is not None and all(other.id != router.id for other in known):
-        known.append(router)
-        left.discard(router.serial)
+def _note(routers: Iterable[Router], found: dict[str, list[Router]]) -> None:
+    for router in routers:
+        known = found.get(router.serial)
+        if known is not None and all(other.id != router.id for other in known):
+            known.append(router)

@@ -5,7 +5,8 @@
 """Passwords that RMS makes: asking for them, finding the list they are in, and fetching it, which can be done once.
 
 The answer to the request does not tell which list it led to (facts: Teltonika 1.3). It is found by comparing the tasks before and after,
-and by its devices: all of them must be ours, so that somebody else's request at the same moment is not taken for it (assumed).
+and by its devices: they must be exactly the ones asked for, so that somebody else's list is never fetched, which would spend it, even
+if routers of ours are in it (assumed).
 """
 
 from __future__ import annotations
@@ -15,12 +16,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.keyturn.devices.plugins.module_utils._http import HttpFault, Reply
-from ansible_collections.keyturn.devices.plugins.module_utils._passwords.one_time_list import read_one_time_list
+from ansible_collections.keyturn.devices.plugins.module_utils._passwords.one_time_list import Made, read_one_time_list
 from ansible_collections.keyturn.devices.plugins.module_utils._rms.channel import watch
 from ansible_collections.keyturn.devices.plugins.module_utils._rms.client import Pages, RmsClient, RmsFault, whole_number
-from ansible_collections.keyturn.devices.plugins.module_utils._rms.deposit import Deposit, DepositError
+from ansible_collections.keyturn.devices.plugins.module_utils._rms.deposit import CUT_MARK, Deposit, DepositError
 from ansible_collections.keyturn.devices.plugins.module_utils._rms.outcomes import Target
-from ansible_collections.keyturn.devices.plugins.module_utils._rms.passwords import Request, batches, not_sent, outcome_open, send
+from ansible_collections.keyturn.devices.plugins.module_utils._rms.passwords import batches, generate_request, not_sent, outcome_open, send
 
 _TASKS = ("devices", "passwords", "generated", "tasks")
 _TASK_PAGE = 1000
@@ -55,7 +56,8 @@ class _TaskDevice:
 class _List:
     """One generated batch: the id of its task, and what the task says of each of our targets, by id as text.
 
-    C(trouble): what was wrong with the download, empty when the list came to its end.
+    C(trouble): what was wrong with the download, empty when the list came to its end. C(unreadable): why it tells no password though it
+    holds our routers.
     """
 
     task: str
@@ -63,6 +65,7 @@ class _List:
     finished: bool = True
     passwords: dict[str, str] = field(default_factory=dict, repr=False)
     trouble: str = ""
+    unreadable: str = ""
 
 
 @dataclass(frozen=True)
@@ -75,20 +78,24 @@ class _Body:
 
 @dataclass(frozen=True)
 class Generated:
-    """C(fault) ended it early. C(whole): every list that was found came to its end."""
+    """C(fault) ended it early. C(whole): every list that was found came to its end.
+
+    C(passwords): id of a router -> its password in the list, whatever became of the router; only C(changed) says that it is in force.
+    """
 
     fault: RmsFault | None
     whole: bool
+    passwords: Mapping[int, str] = field(repr=False)
 
 
-def generate_passwords(client: RmsClient, targets: Sequence[Target], request: Request, batch_size: int, deposit: Deposit) -> Generated:
+def generate_passwords(client: RmsClient, targets: Sequence[Target], made: Made, batch_size: int, deposit: Deposit) -> Generated:
     """Have RMS make a password for every target, and put the lists into the deposit, one batch after the other.
 
     Every target has an outcome in the end; C(changed) only where RMS says so and the list holds a whole row. DepositError, before
     anything is asked for, when there is no room for the first list.
     """
     fault: RmsFault | None = None
-    whole = True
+    lists: list[_List] = []
     known: set[str] | None = None
     for batch in batches(targets, batch_size):
         try:
@@ -104,23 +111,28 @@ def generate_passwords(client: RmsClient, targets: Sequence[Target], request: Re
             fault = RmsFault("bad_input", str(problem))
             break
         try:
-            fault, was_whole = _generate_batch(client, batch, request, known, deposit)
+            fault, found = _generate_batch(client, batch, made, known, deposit)
         finally:
             deposit.discard()
-        whole = whole and was_whole
+        lists += found
         if fault is not None:
             break
     if fault is not None:
         not_sent(targets, fault)
-    return Generated(fault, whole)
+    return _generated(fault, lists)
+
+
+def _generated(fault: RmsFault | None, lists: Sequence[_List]) -> Generated:
+    passwords = {int(identifier): password for found in lists for identifier, password in found.passwords.items()}
+    return Generated(fault, all(not found.trouble for found in lists), passwords)
 
 
 def _generate_batch(
-    client: RmsClient, batch: Sequence[Target], request: Request, known: set[str], deposit: Deposit
-) -> tuple[RmsFault | None, bool]:
-    sent = send(client, batch, request)
+    client: RmsClient, batch: Sequence[Target], made: Made, known: set[str], deposit: Deposit
+) -> tuple[RmsFault | None, list[_List]]:
+    sent = send(client, batch, generate_request(made))
     if sent.channel is None and not sent.lost:
-        return sent.fault, True
+        return sent.fault, []
     fault = sent.fault
     if sent.channel is not None:
         asked = list(sent.channel.targets.values())
@@ -132,19 +144,23 @@ def _generate_batch(
     by_task = {id(target) for target in untold}
     with client.overtime(_OVERTIME):
         lists, list_fault = _new_lists(client, asked, known, wait_for_end=sent.lost)
-        list_fault = _fetch_all(client, lists, asked, deposit) or list_fault
+        list_fault = _fetch_all(client, lists, asked, made, deposit) or list_fault
     for target in asked:
         _settle(target, lists, list_fault, by_task=id(target) in by_task)
     if sent.lost and fault is None:
         fault = RmsFault("unreachable", "RMS gave no usable answer to a request for passwords.")
-    return fault or list_fault, all(not found.trouble for found in lists)
+    return fault or list_fault, lists
 
 
-def collect_passwords(client: RmsClient, targets: Sequence[Target], deposit: Deposit) -> Generated:
+def collect_passwords(
+    client: RmsClient, targets: Sequence[Target], made: Made, deposit: Deposit, asked: Sequence[Collection[int]]
+) -> Generated:
     """Fetch the lists of earlier requests that were interrupted, for the newest request that each target was part of.
 
-    What is in the deposit already is kept. Nothing is changed on any router. Every target has an outcome in the end.
+    C(asked): the ids of the routers of each request. A list is ours where its routers are exactly those of one of them, and no other is
+    fetched. What is in the deposit already is kept. Nothing is changed on any router. Every target has an outcome in the end.
     """
+    requests = {frozenset(map(str, identifiers)) for identifiers in asked}
     kept = deposit.carry_on()
     left = {str(target.id): target for target in targets}
     lists: list[_List] = []
@@ -155,26 +171,31 @@ def collect_passwords(client: RmsClient, targets: Sequence[Target], deposit: Dep
             for task in tasks[:_MOST_TASKS]:
                 if not left:
                     break
-                devices = {identifier: device for identifier, device in _devices_of(client, task).items() if identifier in left}
-                if devices:
-                    lists.append(_List(str(task["id"]), devices))
+                devices = _devices_of(client, task)
+                if requests.intersection([frozenset(devices)]) and left.keys() & devices.keys():
+                    mine = {identifier: device for identifier, device in devices.items() if identifier in left}
+                    lists.append(_List(str(task["id"]), mine))
                     left = {identifier: target for identifier, target in left.items() if identifier not in devices}
         except RmsFault as problem:
             fault = problem
         wanted = [found for found in lists if any(device.word not in _TASK_FAILURE for device in found.devices.values())]
         deposit.reserve(len(targets))
         try:
-            fault = _fetch_all(client, wanted, targets, deposit) or fault
+            fault = _fetch_all(client, wanted, targets, made, deposit) or fault
         finally:
             deposit.discard()
-    earlier = read_one_time_list(kept, _identifiers(targets), complete=False).passwords
+    earlier = read_one_time_list(kept, _identifiers(targets), complete=False, asked=made).passwords
     client.redactor.add(*earlier.values())
     for target in targets:
         identifier = str(target.id)
         if identifier not in left:
             target.end("unknown", "timeout", "RMS does not say whether the router took the password.")
         elif fault is None:
-            target.end("unknown", "list_gone", "RMS has no list of generated passwords with this router in it.")
+            target.end(
+                "unknown",
+                "list_gone",
+                "RMS has no list of generated passwords for exactly the routers of the request that this router was part of.",
+            )
         else:
             target.end("unknown", fault.reason, f"The lists of generated passwords could not be looked through: {fault.message}")
         _settle(target, lists, fault, by_task=True)
@@ -184,7 +205,7 @@ def collect_passwords(client: RmsClient, targets: Sequence[Target], deposit: Dep
                 "unconfirmed",
                 "A list that was fetched before holds a password for this router; RMS does not confirm that it is the one in force.",
             )
-    return Generated(fault, all(not found.trouble for found in lists))
+    return _generated(fault, lists)
 
 
 def _devices_of(client: RmsClient, task: Mapping[str, Any]) -> dict[str, _TaskDevice]:
@@ -205,13 +226,14 @@ def _devices_of(client: RmsClient, task: Mapping[str, Any]) -> dict[str, _TaskDe
 
 
 def _new_lists(client: RmsClient, asked: Sequence[Target], known: set[str], *, wait_for_end: bool) -> tuple[list[_List], RmsFault | None]:
-    """The lists that were not there before and hold our targets only. C(known) learns what is there now.
+    """The lists that were not there before and are ours. C(known) learns what is there now.
 
     C(wait_for_end): no channel told when the routers were done, so wait until the tasks say so.
     """
-    if all(target.outcome is not None and target.outcome.status in ("failed", "unchanged") for target in asked):
+    if all(target.outcome is not None and target.outcome.status == "failed" for target in asked):
         return [], None
-    ours = {str(target.id) for target in asked}
+    ours = frozenset(str(target.id) for target in asked)
+    exactly = _request_sets(asked)
     foreign: set[str] = set()
     started = client.clock()
     until = started + client.remaining - _APPEARS_WITHIN
@@ -224,9 +246,9 @@ def _new_lists(client: RmsClient, asked: Sequence[Target], known: set[str], *, w
                 if identifier in known or identifier in foreign:
                     continue
                 devices = _devices_of(client, task)
-                if devices and ours.issuperset(devices):
+                if frozenset(devices) in exactly:
                     found.append(_List(identifier, devices, _is_finished(task, devices)))
-                elif devices:
+                elif not ours.issuperset(devices):
                     foreign.add(identifier)
         except RmsFault as fault:
             return found, fault
@@ -239,13 +261,21 @@ def _new_lists(client: RmsClient, asked: Sequence[Target], known: set[str], *, w
         pause = min(_LONGEST_PAUSE, pause * _PAUSE_GROWTH)
 
 
+def _request_sets(asked: Sequence[Target]) -> set[frozenset[str]]:
+    """What the routers of our list may be: all that RMS took, or without those that it then refused (which it is, is not published)."""
+    statuses = {str(target.id): target.outcome.status if target.outcome is not None else "" for target in asked}
+    without_failed = frozenset(identifier for identifier, status in statuses.items() if status != "failed")
+    only_changed = frozenset(identifier for identifier, status in statuses.items() if status == "changed")
+    return {frozenset(statuses), without_failed, only_changed} - {frozenset()}
+
+
 def _is_finished(task: Mapping[str, Any], devices: Mapping[str, _TaskDevice]) -> bool:
     done, total = whole_number(task.get("completed")), whole_number(task.get("total"))
     counted = done is not None and total is not None and done >= total
     return counted or all(device.word in _TASK_FAILURE | _TASK_SUCCESS for device in devices.values())
 
 
-def _fetch_all(client: RmsClient, lists: Sequence[_List], targets: Collection[Target], deposit: Deposit) -> RmsFault | None:
+def _fetch_all(client: RmsClient, lists: Sequence[_List], targets: Collection[Target], made: Made, deposit: Deposit) -> RmsFault | None:
     """Download lists into the open part of the deposit, end the part, and only then read what it holds."""
     fault: RmsFault | None = None
     bodies: list[tuple[_List, list[_Body]]] = []
@@ -256,10 +286,7 @@ def _fetch_all(client: RmsClient, lists: Sequence[_List], targets: Collection[Ta
         else:
             found.trouble = fault.message.rstrip(".")
     try:
-        if deposit.has_content:
-            deposit.finish(whole=all(not found.trouble for found in lists))
-        else:
-            deposit.discard()
+        deposit.finish(whole=all(not found.trouble for found in lists))
     except DepositError as problem:
         for found in lists:
             found.trouble = str(problem).rstrip(".")
@@ -272,7 +299,9 @@ def _fetch_all(client: RmsClient, lists: Sequence[_List], targets: Collection[Ta
     identifiers = _identifiers(targets)
     for found, fetched in bodies:
         for body in fetched:
-            found.passwords.update(read_one_time_list(body.content, identifiers, complete=body.whole).passwords)
+            read = read_one_time_list(body.content, identifiers, complete=body.whole, asked=made)
+            found.passwords.update(read.passwords)
+            found.unreadable = read.trouble
         client.redactor.add(*found.passwords.values())
     return fault
 
@@ -288,8 +317,10 @@ def _fetch(client: RmsClient, found: _List, deposit: Deposit, *, whole_before: b
 
     def keep(piece: bytes) -> None:
         if not begins:
-            deposit.end_line(whole=whole_before and not bodies)
-            begins.append(deposit.part_length)
+            before = deposit.part()
+            if before and not before.endswith((b"\n", b"\r")):
+                deposit.write(b"\n" if whole_before and not bodies else CUT_MARK)
+            begins.append(len(deposit.part()))
         deposit.write(piece)
 
     for attempt in range(_DOWNLOAD_TRIES):
@@ -303,8 +334,9 @@ def _fetch(client: RmsClient, found: _List, deposit: Deposit, *, whole_before: b
             reply = client.http.download(client.url("tasks", found.task, "download", "passwords"), _LIST_TYPES, keep)
         except HttpFault as problem:
             trouble = problem.message
-        except OSError as problem:
-            trouble, disk_failed = f"it could not be written: {problem.strerror}", True
+        except (OSError, DepositError) as problem:
+            what = problem.strerror if isinstance(problem, OSError) else str(problem).rstrip(".")
+            trouble, disk_failed = f"it could not be written: {what}", True
         if begins:
             bodies.append(_Body(deposit.part(begins[0]), whole=not trouble))
             if trouble:
@@ -332,7 +364,7 @@ def _identifiers(targets: Collection[Target]) -> dict[str, tuple[str, str, str]]
 def _settle(target: Target, lists: Sequence[_List], fault: RmsFault | None, *, by_task: bool) -> None:
     """What became of a router, from the channel's word (or the task's, C(by_task)) and the list. Either alone proves nothing."""
     outcome = target.outcome
-    if outcome is None or outcome.status in ("failed", "unchanged"):
+    if outcome is None or outcome.status == "failed":
         return
     identifier = str(target.id)
     mine = [found for found in lists if identifier in found.devices]
@@ -343,7 +375,9 @@ def _settle(target: Target, lists: Sequence[_List], fault: RmsFault | None, *, b
         if outcome.status == "changed":
             target.end("unknown", "conflict", "RMS reported that the password was changed, and its list says that it was not.")
         elif by_task:
-            target.end("failed", "rejected", "RMS says that it could not change the password of this router.")
+            # The one word that is documented, and not what it means for the password in force.
+            told = f"Its list says {word}, which does not tell whether the password was changed."
+            target.end("unknown", "rejected", told)
     elif outcome.status == "changed" or (by_task and word in _TASK_SUCCESS):
         if mine and identifier in mine[0].passwords:
             target.end("changed", "", "RMS reports that the password was changed; it is in the list.")
@@ -355,6 +389,8 @@ def _settle(target: Target, lists: Sequence[_List], fault: RmsFault | None, *, b
 def _why_not_in_a_list(mine: Sequence[_List], fault: RmsFault | None) -> tuple[str, str]:
     if mine and mine[0].trouble:
         return "list_incomplete", mine[0].trouble
+    if mine and mine[0].unreadable:
+        return "list_unreadable", mine[0].unreadable
     if mine:
         return "list_incomplete", "the list does not hold a whole row for this router"
     return "list_missing", fault.message.rstrip(".") if fault is not None else "no new list with this router in it appeared in RMS"

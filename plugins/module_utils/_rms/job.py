@@ -15,10 +15,11 @@ from ansible_collections.keyturn.devices.plugins.module_utils._module import Con
 from ansible_collections.keyturn.devices.plugins.module_utils._outcomes import summary
 from ansible_collections.keyturn.devices.plugins.module_utils._passwords.csv_file import CsvError, read_password_csv
 from ansible_collections.keyturn.devices.plugins.module_utils._passwords.floors import floor_for
+from ansible_collections.keyturn.devices.plugins.module_utils._passwords.one_time_list import Made
 from ansible_collections.keyturn.devices.plugins.module_utils._passwords.policy import PasswordPolicy, violations
 from ansible_collections.keyturn.devices.plugins.module_utils._rms.client import RmsClient, RmsFault, status_url
-from ansible_collections.keyturn.devices.plugins.module_utils._rms.deposit import Deposit, DepositError
-from ansible_collections.keyturn.devices.plugins.module_utils._rms.devices import Router, find_routers
+from ansible_collections.keyturn.devices.plugins.module_utils._rms.deposit import DepositError, FileDeposit
+from ansible_collections.keyturn.devices.plugins.module_utils._rms.devices import Picked, find_routers, pick
 from ansible_collections.keyturn.devices.plugins.module_utils._rms.generated import collect_passwords, generate_passwords
 from ansible_collections.keyturn.devices.plugins.module_utils._rms.options import rms_client
 from ansible_collections.keyturn.devices.plugins.module_utils._rms.outcomes import Target
@@ -26,7 +27,7 @@ from ansible_collections.keyturn.devices.plugins.module_utils._rms.passwords imp
     RISKY_IN_CSV,
     SET,
     UPLOAD,
-    generate_request,
+    batches,
     not_sent,
     set_passwords,
 )
@@ -83,22 +84,29 @@ class _Job:
         generate = options["generate"]
         self._read_targets()
         self._check_targets()
-        deposit = Deposit(options["generated_csv"]) if generate is not None else None
+        deposit = FileDeposit(options["generated_csv"]) if generate is not None else None
         if deposit is not None:
             deposit.check()
         self.client = rms_client(options, self.context.redactor, options["deadline"], self.may_change)
         status_url(options["rms_url"], options["rms_status_url"])  # Found missing here, not after the change.
+        if self.client.warning:
+            self.context.warn(self.client.warning)
         self._resolve(self.client)
         self._check_passwords()
         ready = [target for target in self.targets if target.outcome is None]
         if self.context.check_mode:
             for target in ready:
-                target.end("changed", "would_change", _WOULD_FETCH if generate is not None and generate["collect"] else _WOULD_CHANGE)
+                target.end("changed", "would_change", _WOULD_FETCH if self._collects else _WOULD_CHANGE)
         elif deposit is not None:
             self._generate(self.client, ready, deposit)
         elif ready:
             request = UPLOAD if options["rms_method"] == "upload" else SET
             self.fault = set_passwords(self.client, ready, request, options["batch_size"])
+
+    @property
+    def _collects(self) -> bool:
+        """Whether lists are fetched only, and no router is asked for anything."""
+        return self.options["generate"] is not None and bool(self.options["generate"]["collect"])
 
     def _read_targets(self) -> None:
         """The routers to change, as the task names them, before anything is asked."""
@@ -147,7 +155,7 @@ class _Job:
             firmwares = {serial: routers[0].firmware for serial, routers in found.items() if routers}
             read_password_csv(path, known_serials=set(firmwares), policy_of=lambda serial: _policy(firmwares[serial]))
         for target in wanted:
-            _apply(target, found[target.serial])
+            _apply(target, pick(found[target.serial]), is_asked=not self._collects)
 
     def _check_passwords(self) -> None:
         """A password that RMS or the router is known to refuse stops everything: nothing was sent so far."""
@@ -156,7 +164,7 @@ class _Job:
         for target in self.targets:
             generate = options["generate"]
             if generate is not None:
-                if not generate["collect"] and not generate["special"] and target.firmware and _policy(target.firmware).special:
+                if not self._collects and not generate["special"] and target.firmware and _policy(target.firmware).special:
                     refused.append((target, "RMS would make a password without a special character, which this firmware demands"))
             elif target.password is not None:
                 broken = violations(target.password, _policy(target.firmware))
@@ -175,35 +183,30 @@ class _Job:
                     f"{_some(risky)}): rms_method=set is safer."
                 )
 
-    def _generate(self, client: RmsClient, ready: list[Target], deposit: Deposit) -> None:
+    def _generate(self, client: RmsClient, ready: list[Target], deposit: FileDeposit) -> None:
         options = self.options["generate"]
+        made = Made(options["length"], options["special"])
         if options["collect"]:
-            generated = collect_passwords(client, ready, deposit)
+            asked = [[target.id for target in batch if target.id is not None] for batch in batches(ready, self.options["batch_size"])]
+            generated = collect_passwords(client, ready, made, deposit, asked)
         elif ready:
             backup = deposit.set_aside()
             if backup is not None:
                 self.extra["backup_file"] = backup
-            request = generate_request(options["length"], options["special"])
-            generated = generate_passwords(client, ready, request, self.options["batch_size"], deposit)
+            generated = generate_passwords(client, ready, made, self.options["batch_size"], deposit)
         else:
             return
         self.fault = generated.fault
         self.extra["list_complete"] = generated.whole
 
 
-def _apply(target: Target, routers: list[Router]) -> None:
-    """What RMS knows of a router, and whether it can be asked for at all."""
-    if not routers:
-        target.end("failed", "not_found", "RMS knows no router with this serial number, or the token may not see it.")
-        return
-    if len(routers) > 1:
-        target.end("failed", "conflict", "RMS has this serial number more than once; remove the stale entry there.")
-        return
-    router = routers[0]
-    target.id, target.firmware, target.mac, target.name = router.id, router.firmware, router.mac, router.name
-    if router.status == "offline":
-        # RMS promises delivery on reconnect for firmware and configuration only, not for passwords.
-        target.end("failed", "offline", "The router is offline in RMS; nothing was sent to it.")
+def _apply(target: Target, picked: Picked, *, is_asked: bool) -> None:
+    """What RMS knows of a router, and whether it can be asked for at all, if it is to be."""
+    router = picked.router
+    if router is None or is_asked:
+        target.outcome = picked.refusal
+    if router is not None:
+        target.id, target.firmware, target.mac, target.name = router.id, router.firmware, router.mac, router.name
 
 
 def _policy(firmware: str | None) -> PasswordPolicy:

@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from ansible_collections.keyturn.devices.plugins.module_utils._outcomes import Outcome
+from ansible_collections.keyturn.devices.plugins.module_utils._redact import MASK
 
 
 @dataclass
 class Target:
-    """One router that is to get a password: C(id) as RMS counts, C(firmware) as RMS tells it, if it was asked."""
+    """One router that is to get a password: C(id) as RMS counts, C(firmware) as RMS tells it, if it was asked.
+
+    C(sent_late): the request with it left when the run might not change anything any more, so another run may have been there too.
+    """
 
     serial: str
     password: str | None = field(default=None, repr=False)
@@ -25,6 +29,7 @@ class Target:
     name: str = ""
     host: str | None = None
     outcome: Outcome | None = None
+    sent_late: bool = False
 
     def end(self, status: str, reason: str = "", message: str = "") -> None:
         """Settle what became of it."""
@@ -41,45 +46,137 @@ class Target:
             "reason": outcome.reason,
             "message": outcome.message,
             "retryable": outcome.retryable,
+            "sent_late": self.sent_late,
         }
 
 
-# The vendor publishes neither texts nor codes for password changes (facts: Teltonika 1.4, 1.5), so these are words that a text of
-# each kind can hardly do without (assumed). The order matters: what leaves the outcome open is looked for first.
-_OPEN = re.compile(
-    r"time[d\s-]*out|no (response|answer|reply)|(not|n't|did not|failed to) (respond|answer|reply)"
+class Refusal(NamedTuple):
+    """Words by which a router, or RMS for it, says that it did not take a password: the whole of what is said, not a part of it.
+
+    C(grade): documented, observed or assumed; C(evidence): where the words are from.
+    """
+
+    reason: str
+    words: str
+    grade: str
+    evidence: str
+
+
+_DEVICE = r"(the )?(device|router)"
+_ONE_RULE = (
+    r"(at least |at most |(a )?minimum (of )?|(a )?maximum (of )?)?(\d+|an?|one|both)"
+    r" ((upper|lower)-?case( and (upper|lower)-?case)? )?(special )?(characters?|letters?|digits?|numbers?|symbols?)( long)?"
+)
+_RULES = rf"{_ONE_RULE}((,| and|, and) {_ONE_RULE})*"
+
+#: All that is read as C(failed): the router certainly kept its password. The vendor publishes neither texts nor codes for what becomes
+#: of a password change (facts: Teltonika 1.4), so most rows are assumed. Whatever else is said leaves the outcome open.
+REFUSALS = (
+    Refusal(
+        "offline",
+        rf"({_DEVICE} (is|was) )?(currently )?(offline|not online|not connected( to rms)?)",
+        "assumed",
+        "illustration in facts 1.4",
+    ),
+    Refusal("not_found", r"not found", "documented", "sample message of the API, facts 1.2"),
+    Refusal("not_found", rf"{_DEVICE} (is not|was not|not) found|{_DEVICE} does not exist", "assumed", "the same in a sentence, facts 1.2"),
+    Refusal("unauthorized", r"unauthori[sz]ed|forbidden", "documented", "sample messages of the API, facts 1.2"),
+    Refusal("unauthorized", rf"{_DEVICE} is not (authenticated|authori[sz]ed)", "assumed", "field is_authenticated, facts 1.5"),
+    Refusal(
+        "unauthorized",
+        rf"{_DEVICE} has no (active )?(service|licen[cs]e|credit)|{_DEVICE} is (not activated|inactive)"
+        r"|(no|not enough|insufficient) credits?",
+        "assumed",
+        "credits and the status not_activated, facts 1.5",
+    ),
+    Refusal("conflict", r"already in use", "documented", "sample message of the API, facts 1.2"),
+    Refusal(
+        "conflict",
+        rf"{_DEVICE} is busy"
+        rf"|(another|a) (password )?(task|change|operation|action) is (already )?(running|in progress|pending)( on {_DEVICE})?",
+        "assumed",
+        "409 of an upload, facts 5.1",
+    ),
+    Refusal(
+        "quota",
+        r"too many requests|(the )?(monthly )?(request )?quota (is |was )?(exceeded|spent|reached)"
+        r"|(the )?rate limit (is |was )?(exceeded|reached)",
+        "assumed",
+        "429, facts 1.5",
+    ),
+    Refusal(
+        "rejected_by_policy",
+        rf"an? password of minimum \d+ characters( and maximum \d+ characters)?(, {_RULES})? is accepted",
+        "observed",
+        "code 103 of RutOS, facts 2.4",
+    ),
+    Refusal(
+        "rejected_by_policy",
+        rf"(bad password: )?password is too short(\. minimum length is \d+ characters)?|bad password: [a-z ]*{_RULES}",
+        "documented",
+        "passwd of RutOS, facts 2.7; its sentences are abridged there",
+    ),
+    Refusal(
+        "rejected_by_policy",
+        rf"(the )?(new )?password (field )?(must|has to|should) (be|have|contain|hold|include) {_RULES}"
+        r"|(the )?(new )?password is (too )?(short|long|weak|simple|common)"
+        r"|(the )?(new )?password does not (meet|match|comply with) the (password )?(policy|rules?|requirements?)",
+        "assumed",
+        "the rule of the RMS page in a sentence, facts 1.6",
+    ),
+    Refusal(
+        "rejected_by_policy",
+        rf"{_DEVICE} (refused|rejected) the (new )?password(: (wanted: )?({_RULES}|its own rule|no unsupported symbol))?",
+        "assumed",
+        "a policy stricter than RMS's, facts 5.1",
+    ),
+)
+
+# These only choose the reason of an outcome that is open whatever they say.
+_SAME = re.compile(
+    r"same as (the |its )?(current|existing|present|old)\b|password is the same|use a different (new )?password", re.IGNORECASE
+)
+_LOST = re.compile(
+    r"time[d\s-]*out|no (response|answer|reply)|(not|n't|failed to) (respond|answer|reply)"
     r"|connection (was |has been |is )?(lost|closed|broken|interrupted|reset|aborted|dropped)|lost (the )?connection|went offline",
     re.IGNORECASE,
 )
-_NO_RIGHT = (
-    r"credit|licen[cs]e|not activated|inactive|no active|unauthori[sz]ed|not (authori[sz]ed|authenticated|allowed)"
-    r"|forbidden|permission|denied"
-)
-_AGAINST_A_RULE = (
-    r"policy|upper-? ?case|lower-? ?case|\bdigits?\b|characters?\b|too (short|long|weak|simple|common)|minimum|length"
-    r"|password.*(refused|rejected|invalid|not accepted|must|requires?\b|weak)|(refused|rejected|invalid|weak).*password"
-)
-_CLOSED = (
-    # Only what says that the password asked for is the router's own now; "already used" speaks of its history.
-    ("same_password", r"same as (the |its )?(current|existing|present)|password is the same|use a different (new )?password"),
-    ("offline", r"off-?line|not (on-?line|connected|reachable)|unreachable"),
-    ("not_found", r"not (be )?found|does ?n[o']t exist|unknown device|no such device"),
-    ("conflict", r"\bbusy\b|in progress|already running|another (task|action|operation)|conflict|pending task"),
-    ("quota", r"quota|rate limit|too many requests"),
-    ("unauthorized", _NO_RIGHT),
-    ("rejected_by_policy", _AGAINST_A_RULE),
-)
-_CLOSED_PATTERNS = tuple((reason, re.compile(pattern, re.IGNORECASE)) for reason, pattern in _CLOSED)
+_KNOWN = tuple((refusal.reason, re.compile(refusal.words, re.IGNORECASE)) for refusal in REFUSALS)
+
+# What may stand behind a statement: the number of an error, as in [Code: -1], or the password it is about.
+_APPENDIX = re.compile(rf"\s*(\[(code:? ?)?-?\d+\]|\((code:? ?)?-?\d+\)|\({re.escape(MASK)}\)|:? {re.escape(MASK)})\s*\Z", re.IGNORECASE)
 
 
-def reason_of(text: str) -> str:
-    """The reason that a vendor's refusal gives in its own words, or C(rejected)."""
-    return next((reason for reason, pattern in _CLOSED_PATTERNS if pattern.search(text)), "rejected")
+def reason_of(said: str) -> str | None:
+    """The reason that a known refusal gives; None for words that are none. C(said): without secrets, on one line."""
+    while appendix := _APPENDIX.search(said):
+        said = said[: appendix.start()]
+    statement = said.strip().rstrip(".!").strip()
+    return next((reason for reason, words in _KNOWN if words.fullmatch(statement)), None)
 
 
-def outcome_of_error(text: str, shown: str) -> Outcome:
-    """What an error that the vendor reports for one router means. C(shown): the text as it may be shown."""
-    if _OPEN.search(text):
-        return Outcome("unknown", "timeout", f"RMS lost the router while it changed the password: {shown}")
-    reason = reason_of(text)
-    return Outcome("unchanged" if reason == "same_password" else "failed", reason, shown)
+def says_same(said: str) -> bool:
+    """Whether the vendor claims that a router has the password already."""
+    return _SAME.search(said) is not None
+
+
+def same_password(shown: str) -> Outcome:
+    """C(unchanged) needs proof, and a vendor's word is none: a new password cannot be the one in force."""
+    return Outcome(
+        "unknown",
+        "same_password",
+        f"RMS claims that the router has this password already; a login or another rotation must tell whether it is so: {shown}",
+    )
+
+
+def outcome_of_error(shown: str, code: str) -> Outcome:
+    """What an error that RMS reports for one router, after it took the request, means. C(shown): its words as they may be shown."""
+    told = f"{shown or 'RMS gave no reason'}{f' [{code}]' if code else ''}"
+    if says_same(shown):
+        return same_password(told)
+    reason = reason_of(shown)
+    if reason is not None:
+        return Outcome("failed", reason, told)
+    if _LOST.search(shown):
+        return Outcome("unknown", "timeout", f"RMS lost the router while it changed the password: {told}")
+    return Outcome("unknown", "rejected", f"RMS reports an error that does not tell whether the password was changed: {told}")

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.keyturn.devices.plugins.module_utils._http import HttpFault, Reply
+from ansible_collections.keyturn.devices.plugins.module_utils._outcomes import Outcome
+from ansible_collections.keyturn.devices.plugins.module_utils._passwords.one_time_list import Made
 from ansible_collections.keyturn.devices.plugins.module_utils._rms.channel import Channel, watch
 from ansible_collections.keyturn.devices.plugins.module_utils._rms.client import (
     RmsClient,
@@ -23,7 +25,7 @@ from ansible_collections.keyturn.devices.plugins.module_utils._rms.client import
     read_envelope,
     whole_number,
 )
-from ansible_collections.keyturn.devices.plugins.module_utils._rms.outcomes import Target, reason_of
+from ansible_collections.keyturn.devices.plugins.module_utils._rms.outcomes import Target, reason_of, same_password, says_same
 
 NOT_SENT = "Nothing was sent to this router"
 
@@ -32,6 +34,7 @@ _MOST_LOST = 2
 
 # data.3.password or data[3].password, as validators of web frameworks name an element (assumed).
 _ELEMENT = re.compile(r"data[.\[](\d+)\b")
+_PASSWORD_FIELD = re.compile(r"(.*\.)?password")
 
 
 @dataclass(frozen=True)
@@ -64,11 +67,11 @@ UPLOAD = Request(("devices", "passwords", "upload"), _upload, by_serial=True)
 RISKY_IN_CSV = frozenset(',;"')
 
 
-def generate_request(length: int, special: bool) -> Request:
+def generate_request(made: Made) -> Request:
     """Have RMS make the passwords."""
 
     def content(targets: Sequence[Target]) -> dict[str, Any]:
-        return {"json": {"data": [{"id": target.id, "length": length, "use_special": int(special)} for target in targets]}}
+        return {"json": {"data": [{"id": target.id, "length": made.length, "use_special": int(bool(made.special))} for target in targets]}}
 
     return Request(("devices", "passwords", "generate"), content)
 
@@ -159,14 +162,18 @@ def _send_once(client: RmsClient, batch: Sequence[Target], request: Request) -> 
     reply: Reply | None = None
     if client.remaining <= 0:
         return _stopped(batch, RmsFault("timeout", "the deadline passed before the request was sent."))
+    client.http.sent_late = False
     try:
-        reply = client.http.change("POST", client.url(*request.path), **request.content(batch))
+        reply = client.change(request.path, request.content(batch))
         if reply.status == 429 and client.pause(reply):
-            reply = client.http.change("POST", client.url(*request.path), **request.content(batch))
+            reply = client.change(request.path, request.content(batch))
     except HttpFault as fault:
         if not fault.sent:
             return _stopped(batch, RmsFault(fault.reason, f"RMS cannot be reached: {fault.message}."))
         return _lost(batch, fault.reason, f"The request was sent and its outcome is not known: {fault.message}.")
+    finally:
+        for target in batch:
+            target.sent_late = target.sent_late or client.http.sent_late
     envelope = read_envelope(reply)
     named = _named(batch, errors_of(envelope), request.by_serial)
     if reply.status in (301, 307, 308, 401, 429) or (reply.status in (403, 404) and not named):
@@ -221,22 +228,34 @@ def _refused(client: RmsClient, batch: Sequence[Target], reply: Reply, named: Ma
         for identifier, error in named.items():
             _refuse(client, targets[identifier], error, otherwise)
         return None
-    reason = _reason(errors_of(read_envelope(reply)), otherwise)
+    errors = errors_of(read_envelope(reply))
+    told = f"RMS refused the request (HTTP {reply.status}{client.words(reply)})."
     for target in batch:
-        target.end("failed", reason, f"RMS refused the request (HTTP {reply.status}{client.words(reply)}).")
+        target.outcome = _refusal(client, errors, told, otherwise)
     return Sent()
 
 
 def _refuse(client: RmsClient, target: Target, error: VendorError, otherwise: str) -> None:
-    reason = _reason([error], otherwise)
-    status = "unchanged" if reason == "same_password" else "failed"
-    target.end(status, reason, f"RMS refused this router: {client.shown(error.message or error.code or 'no reason given')}")
+    words = client.shown(error.message or error.code) or "no reason given"
+    target.outcome = _refusal(client, [error], f"RMS refused this router: {words}", otherwise)
 
 
-def _reason(errors: Sequence[VendorError], otherwise: str) -> str:
-    """The first reason that the vendor's words give; a conflict stays one whatever they say."""
-    reasons = [reason_of(f"{error.source} {error.message or error.code}") for error in errors]
-    return next((reason for reason in reasons if reason != "rejected"), otherwise) if otherwise != "conflict" else otherwise
+def _refusal(client: RmsClient, errors: Sequence[VendorError], told: str, otherwise: str) -> Outcome:
+    """What a refusal by RMS itself means: nothing was changed, whatever its words; a conflict stays one."""
+    words = [client.shown(error.message or error.code) for error in errors]
+    if any(map(says_same, words)):
+        return same_password(told)
+    if otherwise == "conflict":
+        return Outcome("failed", otherwise, told)
+    reasons = [
+        reason_of(said) or ("rejected_by_policy" if _is_password(error) else None) for said, error in zip(words, errors, strict=True)
+    ]
+    return Outcome("failed", next(filter(None, reasons), otherwise), told)
+
+
+def _is_password(error: VendorError) -> bool:
+    """Whether the field that is refused is the password (documented for C(source) of 422)."""
+    return _PASSWORD_FIELD.fullmatch(error.source.strip()) is not None
 
 
 def _named(batch: Sequence[Target], errors: Sequence[VendorError], by_serial: bool) -> dict[str, VendorError]:

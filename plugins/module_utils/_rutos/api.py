@@ -22,11 +22,18 @@ from ansible_collections.keyturn.devices.plugins.module_utils._redact import Red
 from ansible_collections.keyturn.devices.plugins.module_utils._rutos.rules import read_rule
 from ansible_collections.keyturn.devices.plugins.module_utils._rutos.visit import Identity, RouterFault, Rule, Unclear
 
-# A router lets one log-in wait up to 15 s for another (observed). It is waited for past the deadline too: only its answer tells which
+# A router lets one login wait up to 15 s for another (observed). It is waited for past the deadline too: only its answer tells which
 # session is to be ended.
 LOGIN_PATIENCE = 20.0
 # What the end of a session may take, even past the deadline: one left open keeps memory on the router (observed).
 LOGOUT_PATIENCE = 10.0
+
+# Seconds for which a connection is taken to be open after an answer on it. A server that closes idle ones waits longer. Should one close
+# it at that very moment all the same, the answer to a change is lost, and the login that follows tells which password is in force.
+STILL_OPEN = 2.0
+
+# What a change has to know, in one request where the router answers several at once (observed).
+_BEFORE_A_CHANGE = ("/system/device/status", "/password_policy/config", "/users/config")
 
 # Codes of the error envelope (observed).
 _SYSTEM_FAILURES = (4, 115, 999)
@@ -88,7 +95,8 @@ def _number(value: object) -> int | None:
 class RouterApi:
     """One router. Implements Way.
 
-    C(http): for this router alone, with C(token) as its authentication. C(deadline): a moment of C(clock).
+    C(http): for this router alone, with C(token) as its authentication. C(deadline): a moment of C(clock). C(may_change): asked right
+    before a change is sent.
     """
 
     def __init__(
@@ -100,6 +108,7 @@ class RouterApi:
         token: BearerToken,
         deadline: float,
         clock: Callable[[], float] = time.monotonic,
+        may_change: Callable[[], bool] = lambda: True,
     ) -> None:
         self._address = address
         self._base = address.url
@@ -110,13 +119,23 @@ class RouterApi:
         self._token = token
         self._deadline = deadline
         self._clock = clock
+        self._may_change = may_change
         self._tokens: list[str] = []
+        self._read_ahead: dict[str, Answer] = {}
+        self._last_answer = float("-inf")
+        self.has_sent_login = False
+        self.has_sent_change = False
         self._is_settled = address.scheme == "https"
 
     @property
     def request_count(self) -> int:
         """HTTP requests that went out."""
         return self._http.request_count
+
+    @property
+    def sent_late(self) -> bool:
+        """Whether a change left although nothing should have been changed any more."""
+        return self._http.sent_late
 
     @property
     def remaining(self) -> float:
@@ -127,6 +146,7 @@ class RouterApi:
         """POST /api/login. Says nothing secret before it knows whether plain HTTP redirects to HTTPS."""
         self._upgrade()
         self._token.token = ""
+        self.has_sent_login = True
         body = {"username": self._username, "password": password}
         answer = self._send("POST", "/login", body, patience=LOGIN_PATIENCE)
         token = answer.data.get("token") if isinstance(answer.data, Mapping) else None
@@ -138,12 +158,12 @@ class RouterApi:
         text = self._words(answer)
         if answer.status == 401 and answer.success is not None:
             if "login failed" in text.lower():
-                raise RouterFault("locked_out", f"the router has locked this address out after too many wrong log-ins (HTTP 401{text})")
+                raise RouterFault("locked_out", f"the router has locked this address out after too many wrong logins (HTTP 401{text})")
             return False
         if answer.status == 404:
             raise RouterFault("no_api", f"the router does not offer its HTTP API here (HTTP 404{text})")
         lost = answer.status < 300 or answer.status >= 500
-        raise RouterFault("protocol", f"the log-in got an answer that cannot be used (HTTP {answer.status}{text})", lost)
+        raise RouterFault("protocol", f"the login got an answer that cannot be used (HTTP {answer.status}{text})", lost)
 
     def _upgrade(self) -> None:
         """A router that redirects to HTTPS (documented) is asked there from now on; a redirect to another host is not followed."""
@@ -160,6 +180,23 @@ class RouterApi:
                 raise RouterFault("protocol", "the router redirects to another place, which is not followed")
             self._base = target.url
         self._is_settled = True
+
+    def prepare_change(self) -> None:
+        """POST /api/bulk. Whatever does not come of it is asked for when its turn comes."""
+        self._read_ahead.clear()
+        entries = [{"endpoint": f"/api{path}", "method": "GET"} for path in _BEFORE_A_CHANGE]
+        try:
+            answer = self._send("POST", "/bulk", {"data": entries}, fresh=False)
+        except RouterFault as fault:
+            if fault.reason == "timeout":
+                raise
+            return
+        if answer.status != 207 or not isinstance(answer.data, list) or len(answer.data) != len(entries):
+            return
+        for path, content in zip(_BEFORE_A_CHANGE, answer.data, strict=True):
+            # An element has no HTTP status of its own, so only what certainly succeeded is taken from here.
+            if isinstance(content, Mapping) and content.get("success") is True:
+                self._read_ahead[path] = Answer(200, True, content.get("data"))
 
     def identity(self) -> Identity:
         """GET /api/system/device/status. Fields differ by model and firmware (observed)."""
@@ -185,7 +222,7 @@ class RouterApi:
         return read_rule(answer.data if answer.status == 200 else None, floor_for("rutos", firmware))
 
     def change(self, current: str, new: str) -> bool:
-        """PUT /api/users/config/{id}, or the first-log-in call where the router lets nothing else through."""
+        """PUT /api/users/config/{id}, or the first-login call where the router lets nothing else through."""
         answer = self._read("/users/config")
         if not answer.has(_MUST_CHANGE_FIRST):
             answer = self._change_user(self._user_id(answer), current, new)
@@ -207,12 +244,16 @@ class RouterApi:
         return self._send_change("PUT", f"/users/config/{quote(identifier, safe='')}", data)
 
     def _send_change(self, method: str, path: str, data: Mapping[str, str]) -> Answer:
+        self.has_sent_change = True
+        self._http.may_change = self._may_change
         try:
-            return self._send(method, path, {"data": data})
+            return self._send(method, path, {"data": data}, fresh=self._clock() - self._last_answer > STILL_OPEN)
         except RouterFault as fault:
             if fault.lost:
                 raise Unclear(fault.reason, fault.message) from None
             raise
+        finally:
+            self._http.may_change = _always
 
     def _judge(self, answer: Answer) -> bool:
         """What the answer to a change means. Only the router's own refusal proves that it kept its password."""
@@ -261,19 +302,25 @@ class RouterApi:
         return False
 
     def _read(self, path: str) -> Answer:
-        return read_answer(self._http_read(path))
+        known = self._read_ahead.pop(path, None)
+        return read_answer(self._http_read(path)) if known is None else known
 
     def _http_read(self, path: str) -> Reply:
         try:
-            return self._http.read(f"{self._base}/api{path}")
+            return self._answered(self._http.read(f"{self._base}/api{path}"))
         except HttpFault as fault:
             raise self._fault(fault, lost=False) from None
 
     def _send(self, method: str, path: str, body: Mapping[str, Any] | None, patience: float = 0, fresh: bool = True) -> Answer:
+        url = f"{self._base}/api{path}"
         try:
-            return read_answer(self._http.change(method, f"{self._base}/api{path}", patience=patience, fresh=fresh, json=body))
+            return read_answer(self._answered(self._http.change(method, url, patience=patience, fresh=fresh, json=body)))
         except HttpFault as fault:
             raise self._fault(fault, lost=fault.sent) from None
+
+    def _answered(self, reply: Reply) -> Reply:
+        self._last_answer = self._clock()
+        return reply
 
     def _fault(self, fault: HttpFault, lost: bool) -> RouterFault:
         reason = fault.reason
@@ -285,6 +332,10 @@ class RouterApi:
         """What the router says in its errors, as the end of a clause; empty when it says nothing."""
         texts = [error.text for error in answer.errors[:3] if error.text]
         return f": {self._redactor.shown('; '.join(texts))}" if texts else ""
+
+
+def _always() -> bool:
+    return True
 
 
 def _is_same(error: ApiError) -> bool:

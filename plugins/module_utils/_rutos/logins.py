@@ -2,7 +2,7 @@
 # GNU General Public License v3.0 or later (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The ration of wrong log-ins: a router that counts ten of them locks its administrators out (facts: Teltonika 2.5, documented)."""
+"""The ration of wrong logins: a router that counts ten of them locks its administrators out (facts: Teltonika 2.5, documented)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from ansible_collections.keyturn.devices.plugins.module_utils._rutos.visit import RouterFault, Way
 
-#: Wrong log-ins per router and call, at most.
+#: Wrong logins per router and call, at most.
 MOST_WRONG = 2
 
 # A change may restart the router's web server: seconds between attempts to reach it again.
@@ -22,7 +22,7 @@ _SILENCE = ("offline", "timeout", "interrupted")
 
 
 class Logins:
-    """Logs in to one router, and stops before it hurts. A log-in whose answer never came counts as a wrong one: it may have been."""
+    """Logs in to one router, and stops before it hurts. A login whose answer never came counts as a wrong one: it may have been."""
 
     def __init__(self, way: Way, sleep: Callable[[float], None] = time.sleep) -> None:
         self._way = way
@@ -38,13 +38,13 @@ class Logins:
         pauses = iter(_PAUSES if patient else ())
         while True:
             if self.wrong + self._lost >= MOST_WRONG:
-                raise RouterFault("timeout", f"no further log-in is tried after {MOST_WRONG} that were refused or not answered")
+                raise RouterFault("timeout", f"no further login is tried after {MOST_WRONG} that were refused or not answered")
             try:
                 accepted = self._way.log_in(password)
             except RouterFault as fault:
                 self._lost += fault.lost
                 if self.wrong and fault.reason in _SILENCE and self._way.remaining > 0:
-                    message = f"the router went silent after a wrong log-in, so it has probably locked this address out: {fault.message}"
+                    message = f"the router went silent after a wrong login, so it has probably locked this address out: {fault.message}"
                     raise RouterFault("locked_out", message, fault.lost) from None
                 pause = next(pauses, None)
                 if pause is None or fault.reason not in _SILENCE or pause >= self._way.remaining:

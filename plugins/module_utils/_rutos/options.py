@@ -20,18 +20,30 @@ from ansible_collections.keyturn.devices.plugins.module_utils._addresses import 
 from ansible_collections.keyturn.devices.plugins.module_utils._http import IMPORT_ERROR, BearerToken, HttpClient
 from ansible_collections.keyturn.devices.plugins.module_utils._redact import Redactor
 from ansible_collections.keyturn.devices.plugins.module_utils._rutos.api import RouterApi
+from ansible_collections.keyturn.devices.plugins.module_utils._rutos.known_hosts import HostKeys, KnownHosts
 from ansible_collections.keyturn.devices.plugins.module_utils._rutos.ssh import RouterSsh, library_problem, read_ssh_fingerprint
 from ansible_collections.keyturn.devices.plugins.module_utils._rutos.visit import Way
 from ansible_collections.keyturn.devices.plugins.module_utils._spec import Spec
 
 DEFAULT_PARALLEL = 16
+#: No answer of a router is longer (its longest are a few kilobytes, observed). Read as JSON it may take twenty times as much memory.
+MOST_BYTES = 256 * 1024
+PROTOCOLS = ("api", "ssh")
 
 _HEX_FINGERPRINT = re.compile(r"(?:SHA256[:=])?((?:[0-9a-f]{2}:?){31}[0-9a-f]{2})\Z", re.IGNORECASE)
 _USERNAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\Z")
 
 
+#: The name of a field, and the rest of a sentence about what is wrong with it.
+Problem = tuple[str, str]
+
+
 class BadInput(Exception):
-    """The task cannot be carried out as it is written; nothing was sent."""
+    """The task cannot be carried out as it is written; nothing was sent. No value of a field is in the text: it may be a secret."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        super().__init__(f"{'; '.join(f'{name} {what}' for name, what in problems)}.")
+        self.problems = tuple(problems)
 
 
 def routers_spec() -> Spec:
@@ -49,7 +61,7 @@ def router_arguments() -> dict[str, Any]:
     """For one element of C(devices), beside its passwords."""
     return {
         "username": {"type": "str", "default": "admin"},
-        "protocol": {"type": "str", "choices": ["api", "ssh"], "default": "api"},
+        "protocol": {"type": "str", "choices": list(PROTOCOLS), "default": "api"},
         "fingerprint": {"type": "str"},
     }
 
@@ -64,40 +76,53 @@ class Place:
     fingerprint: str | None
 
 
+def read_place(serial: str | None, host: str | None, protocol: str, username: str, fingerprint: str | None) -> Place:
+    """One router. BadInput with all that is wrong, by the names of these parameters."""
+    problems: list[Problem] = []
+    if serial is not None and not serial.strip():
+        problems.append(("serial", "is empty"))
+    if not (_USERNAME.match(username) if protocol == "ssh" else username.strip() and username.isprintable()):
+        problems.append(("username", "cannot be the name of a user"))
+    digits = None
+    try:
+        digits = read_fingerprint(fingerprint)
+    except ValueError as problem:
+        problems.append(("fingerprint", str(problem)))
+    if protocol not in PROTOCOLS:
+        problems.append(("protocol", f"must be {' or '.join(PROTOCOLS)}"))
+    address = None
+    try:
+        address = read_address(host or "", protocol)
+    except AddressError as problem:
+        problems.append(("host", str(problem)))
+    if problems or address is None:
+        raise BadInput(problems)
+    return Place(serial, address, username, digits)
+
+
 def read_places(devices: Sequence[Mapping[str, Any]], options: Mapping[str, Any]) -> list[Place]:
     """Every router of the task. BadInput with all problems, also those of the whole task."""
-    problems: list[str] = []
+    problems: list[Problem] = []
     places: list[Place] = []
     for number, device in enumerate(devices):
-        where = f"devices[{number}]"
-        if device["serial"] is not None and not device["serial"].strip():
-            problems.append(f"{where}.serial is empty")
-        if device["protocol"] == "ssh" and not _USERNAME.match(device["username"]):
-            problems.append(f"{where}.username cannot be the name of a user")
-        fingerprint = None
+        fingerprint = device["fingerprint"] or options["fingerprint"]
         try:
-            fingerprint = read_fingerprint(device["fingerprint"] or options["fingerprint"])
-        except ValueError as problem:
-            problems.append(f"{where}.fingerprint {problem}")
-        try:
-            address = read_address(device["host"] or "", device["protocol"])
-        except AddressError as problem:
-            problems.append(f"{where}.host {problem}")
-        else:
-            places.append(Place(device["serial"], address, device["username"], fingerprint))
+            places.append(read_place(device["serial"], device["host"], device["protocol"], device["username"], fingerprint))
+        except BadInput as bad:
+            problems += [(f"devices[{number}].{name}", what) for name, what in bad.problems]
     problems += _twice("serial", [device["serial"].strip() for device in devices if device["serial"]])
-    # One log-in at a time: a router makes a second one wait, and counts both.
+    # One login at a time: a router makes a second one wait, and counts both.
     problems += _twice("host", [f"{place.address.host.lower()} port {place.address.port}" for place in places])
-    problems += [f"{name} must be 1 or more" for name in ("parallel", "deadline", "timeout") if options[name] < 1]
-    problems += [f"{name} does not exist" for name in ("ca_path", "known_hosts") if options[name] and not os.path.exists(options[name])]
+    problems += [(name, "must be 1 or more") for name in ("parallel", "deadline", "timeout") if options[name] < 1]
+    problems += [(name, "does not exist") for name in ("ca_path", "known_hosts") if options[name] and not os.path.exists(options[name])]
     if problems:
-        raise BadInput("; ".join(problems) + ".")
+        raise BadInput(problems)
     return places
 
 
-def _twice(name: str, values: Sequence[str]) -> list[str]:
+def _twice(name: str, values: Sequence[str]) -> list[Problem]:
     twice = [value for value, count in Counter(values).items() if count > 1]
-    return [f"devices names the {name} {', '.join(twice[:5])} more than once"] if twice else []
+    return [("devices", f"names the {name} {', '.join(twice[:5])} more than once")] if twice else []
 
 
 def read_fingerprint(text: str | None) -> str | None:
@@ -113,17 +138,34 @@ def read_fingerprint(text: str | None) -> str | None:
 
 def check_libraries(places: Sequence[Place]) -> None:
     """BadInput when a library is missing that one of the routers needs."""
-    if any(place.address.scheme != "ssh" for place in places) and IMPORT_ERROR is not None:
-        raise BadInput(missing_required_lib("requests"))
-    if any(place.address.scheme == "ssh" for place in places) and library_problem() is not None:
-        raise BadInput(missing_required_lib("paramiko"))
+    needed = {place.address.scheme == "ssh" for place in places}
+    if False in needed and IMPORT_ERROR is not None:
+        raise BadInput([("devices", f"cannot be asked by their API: {missing_required_lib('requests')}")])
+    if True in needed and library_problem() is not None:
+        raise BadInput([("devices", f"cannot be asked by SSH: {missing_required_lib('paramiko')}")])
 
 
 class Ways:
-    """Makes the way to each router. C(deadline): a moment of C(clock)."""
+    """Makes the way to each of the places. BadInput when known_hosts is needed and cannot be read.
 
-    def __init__(self, options: Mapping[str, Any], clock: Callable[[], float] = time.monotonic) -> None:
+    C(may_change): asked right before a change is sent. C(deadline): a moment of C(clock).
+    """
+
+    def __init__(
+        self,
+        options: Mapping[str, Any],
+        places: Sequence[Place],
+        may_change: Callable[[], bool],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._options = options
+        self._may_change = may_change
+        self._known_hosts: KnownHosts | None = None
+        if any(place.address.scheme == "ssh" and place.fingerprint is None for place in places):
+            try:
+                self._known_hosts = KnownHosts(options["known_hosts"])
+            except OSError as problem:
+                raise BadInput([("known_hosts", f"cannot be read: {problem.strerror}")]) from None
         self.clock = clock
         self.deadline = clock() + options["deadline"]
 
@@ -136,10 +178,11 @@ class Ways:
                 place.username,
                 redactor,
                 fingerprint=place.fingerprint,
-                known_hosts=options["known_hosts"],
+                host_keys=HostKeys() if self._known_hosts is None else self._known_hosts.of(place.address.host, place.address.port),
                 timeout=options["timeout"],
                 deadline=self.deadline,
                 clock=self.clock,
+                may_change=self._may_change,
             )
         token = BearerToken()
         http = HttpClient(
@@ -149,6 +192,7 @@ class Ways:
             fingerprint=place.fingerprint,
             timeout=options["timeout"],
             retries=1,
+            most_bytes=MOST_BYTES,
             clock=self.clock,
         )
-        return RouterApi(place.address, place.username, redactor, http, token, self.deadline, self.clock)
+        return RouterApi(place.address, place.username, redactor, http, token, self.deadline, self.clock, self._may_change)

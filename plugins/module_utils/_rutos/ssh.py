@@ -15,14 +15,16 @@ import contextlib
 import hashlib
 import logging
 import re
+import socket
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ansible_collections.keyturn.devices.plugins.module_utils._addresses import Address
 from ansible_collections.keyturn.devices.plugins.module_utils._passwords.floors import floor_for
 from ansible_collections.keyturn.devices.plugins.module_utils._redact import Redactor
+from ansible_collections.keyturn.devices.plugins.module_utils._rutos.known_hosts import HostKeys
 from ansible_collections.keyturn.devices.plugins.module_utils._rutos.visit import Identity, RouterFault, Rule, Unclear
 
 if TYPE_CHECKING:
@@ -38,6 +40,9 @@ FIRMWARE_COMMAND = "cat /etc/version"
 _MOST_OUTPUT = 64 * 1024
 # A program that turns the echo off only after its prompt throws away what came in between.
 _BEFORE_TYPING = 0.1
+
+# RSA keys have one name in known_hosts and several on the wire.
+_KINDS_OF_RSA = {"rsa-sha2-256": "ssh-rsa", "rsa-sha2-512": "ssh-rsa"}
 
 _PROMPT = re.compile(r"[^\n]*(password|passphrase)[^\n:]*:\s*\Z", re.IGNORECASE)
 _RETYPE = re.compile(r"re-?type|re-?enter|repeat|again|confirm|verify", re.IGNORECASE)
@@ -77,9 +82,10 @@ def read_ssh_fingerprint(text: str) -> str | None:
 
 
 class RouterSsh:
-    """One router. Implements Way. C(fingerprint): of the host key that is believed; without it C(known_hosts) must know the key.
+    """One router. Implements Way.
 
-    C(username): the web user whose password is kept together with root's. C(deadline): a moment of C(clock).
+    C(fingerprint): of the host key that is believed; without it C(host_keys) must vouch for the key. C(username): the web user whose
+    password is kept together with root's. C(deadline): a moment of C(clock). C(may_change): asked right before each password is typed.
     """
 
     request_count = 0
@@ -91,20 +97,25 @@ class RouterSsh:
         redactor: Redactor,
         *,
         fingerprint: str | None,
-        known_hosts: str | None,
+        host_keys: HostKeys,
         timeout: float,
         deadline: float,
         clock: Callable[[], float] = time.monotonic,
+        may_change: Callable[[], bool] = lambda: True,
     ) -> None:
         self._address = address
         self._username = username
         self._redactor = redactor
         self._fingerprint = fingerprint
-        self._known_hosts = known_hosts
+        self._host_keys = host_keys
         self._timeout = timeout
         self._deadline = deadline
         self._clock = clock
-        self._client: paramiko.SSHClient | None = None
+        self._may_change = may_change
+        self._transport: paramiko.Transport | None = None
+        self.has_sent_login = False
+        self.has_sent_change = False
+        self.sent_late = False
 
     @property
     def remaining(self) -> float:
@@ -117,57 +128,69 @@ class RouterSsh:
         return min(self._timeout, self.remaining)
 
     def log_in(self, password: str) -> bool:
-        """As root, with the password alone."""
+        """As root, with the password alone, which is sent only to a host whose key is believed."""
         import paramiko
 
         self.close()
-        patience = self._patience()
-        client = paramiko.SSHClient()
-        self._client = client
-        self._trust(client)
+        transport = self._transport = self._connected()
+        self._check_host_key(transport.get_remote_server_key())
+        transport.auth_timeout = self._patience()
+        self.has_sent_login = True
         try:
-            client.connect(
-                self._address.host,
-                self._address.port,
-                username=ROOT,
-                password=password,
-                allow_agent=False,
-                look_for_keys=False,
-                timeout=patience,
-                banner_timeout=patience,
-                auth_timeout=patience,
-            )
-        except paramiko.BadHostKeyException:
-            raise RouterFault("certificate", "the host key is not the one that known_hosts has for this router") from None
+            further_steps = transport.auth_password(ROOT, password)
         except paramiko.BadAuthenticationType:
             raise RouterFault("protocol", "the router does not let root log in with a password") from None
         except paramiko.AuthenticationException as refusal:
             # paramiko uses the one exception for a refusal and for an answer that never came.
             if "timeout" in str(refusal).lower():
-                raise RouterFault("timeout", "time-out while waiting for the answer to the log-in", lost=True) from None
+                raise RouterFault("timeout", "time-out while waiting for the answer to the login", lost=True) from None
             if "transport" in str(refusal).lower():
-                raise RouterFault("interrupted", "the connection broke during the log-in", lost=True) from None
+                raise RouterFault("interrupted", "the connection broke during the login", lost=True) from None
             return False
-        except _UntrustedKey as problem:
-            raise RouterFault("certificate", str(problem)) from None
         except (paramiko.SSHException, OSError, EOFError) as problem:
-            transport = client.get_transport()
-            if transport is not None and transport.auth_handler is not None:
-                raise RouterFault("interrupted", f"the connection broke during the log-in: {_words(problem)}", lost=True) from None
-            raise RouterFault("offline", f"no connection: {_words(problem)}") from None
+            raise RouterFault("interrupted", f"the connection broke during the login: {_words(problem)}", lost=True) from None
+        if further_steps:
+            raise RouterFault("protocol", "the router does not let root log in with a password alone")
         return True
 
-    def _trust(self, client: paramiko.SSHClient) -> None:
+    def _connected(self) -> paramiko.Transport:
+        """An encrypted connection; nothing secret has been sent on it, and nobody's key is believed yet."""
         import paramiko
 
-        if self._fingerprint is not None:
-            client.set_missing_host_key_policy(_pinned(self._fingerprint))
-            return
-        client.set_missing_host_key_policy(_pinned(None))
+        patience = self._patience()
         try:
-            client.load_system_host_keys(self._known_hosts)
-        except (OSError, paramiko.SSHException) as problem:
-            raise RouterFault("certificate", f"known_hosts cannot be read: {_words(problem)}") from None
+            # Closed by the transport, or with it.
+            transport = paramiko.Transport(socket.create_connection((self._address.host, self._address.port), patience))
+        except (paramiko.SSHException, OSError) as problem:
+            raise RouterFault("offline", f"no connection: {_words(problem)}") from None
+        try:
+            options = transport.get_security_options()
+            known = set(self._host_keys.known.values())
+            # A router has keys of several kinds; the one that is shown must be one that can be compared.
+            options.key_types = tuple(sorted(options.key_types, key=lambda kind: _KINDS_OF_RSA.get(kind, kind) not in known))
+            transport.banner_timeout = patience
+            transport.start_client(timeout=patience)
+        except (paramiko.SSHException, OSError, EOFError) as problem:
+            transport.close()
+            raise RouterFault("offline", f"no connection: {_words(problem)}") from None
+        return transport
+
+    def _check_host_key(self, key: paramiko.PKey) -> None:
+        """RouterFault unless the key is the one with the fingerprint, or, where none was given, one that known_hosts vouches for."""
+        shown = key.asbytes()
+        if self._fingerprint is not None:
+            if fingerprint_of(shown) != self._fingerprint:
+                raise RouterFault("certificate", "the host key is not the one with the given fingerprint")
+        elif shown in self._host_keys.revoked:
+            raise RouterFault("certificate", "known_hosts has revoked the host key that this router shows")
+        elif shown not in self._host_keys.known:
+            told = f"it shows one with the SHA-256 {fingerprint_of(shown)}"
+            if self._host_keys.known:
+                raise RouterFault("certificate", f"the host key is not the one that known_hosts has for this router; {told}")
+            raise RouterFault("certificate", f"known_hosts has no host key for this router; {told}")
+
+    def prepare_change(self) -> None:
+        """Nothing: a command more costs no connection."""
 
     def identity(self) -> Identity:
         """Asks the router's own tools; what they do not tell stays empty."""
@@ -198,9 +221,9 @@ class RouterSsh:
 
     def close(self) -> str:
         """Ends the connection, and with it the session."""
-        client, self._client = self._client, None
-        if client is not None:
-            client.close()
+        transport, self._transport = self._transport, None
+        if transport is not None:
+            transport.close()
         return ""
 
     @contextlib.contextmanager
@@ -208,11 +231,10 @@ class RouterSsh:
         """A session on the connection. Whatever breaks becomes a RouterFault."""
         import paramiko
 
-        transport = self._client.get_transport() if self._client is not None else None
-        if transport is None:
+        if self._transport is None:
             raise RouterFault("interrupted", "there is no connection any more")
         try:
-            with contextlib.closing(transport.open_session(timeout=self._patience())) as channel:
+            with contextlib.closing(self._transport.open_session(timeout=self._patience())) as channel:
                 channel.settimeout(self._patience())
                 yield channel
         except TimeoutError:
@@ -250,13 +272,17 @@ class RouterSsh:
                     if prompt is None:
                         continue
                     if _CURRENT.search(prompt[0]):
-                        raise RouterFault("unauthorized", "passwd asks for the current password, so this log-in is no administrator's")
+                        raise RouterFault("unauthorized", "passwd asks for the current password, so this login is no administrator's")
                     if bool(_RETYPE.search(prompt[0])) != (typed == 1):
                         # It asks for another password instead: the complaint stands before the prompt.
                         raise self._complaint(said[: prompt.start()])
                     time.sleep(_BEFORE_TYPING)
+                    self._require_permission()
                     typed += 1
+                    self.has_sent_change = True
                     channel.sendall(f"{password}\n".encode())
+                    # The second line is what makes passwd change anything.
+                    self.sent_late = self.sent_late or (typed == 2 and not self._may_change())
                     said = ""
                 status = self._status(channel)
         except _Complaint:
@@ -273,6 +299,10 @@ class RouterSsh:
             return False
         raise self._complaint(said)
 
+    def _require_permission(self) -> None:
+        if not self._may_change():
+            raise RouterFault("not_sent", "the run that asked for it has ended, or its time is over")
+
     def _complaint(self, said: str) -> RouterFault:
         text = self._redactor.shown(said)
         if _NO_USER.search(said):
@@ -288,26 +318,6 @@ class _Complaint(RouterFault):
 
 class _NoUser(_Complaint):
     """The router has no such account: before 07.03 there was none but root."""
-
-
-class _UntrustedKey(Exception):
-    pass
-
-
-def _pinned(fingerprint: str | None) -> Any:
-    """A policy for a host key that no known_hosts vouches for: right with this fingerprint, never otherwise."""
-    import paramiko
-
-    class Pinned(paramiko.MissingHostKeyPolicy):
-        def missing_host_key(self, client: paramiko.SSHClient, hostname: str, key: paramiko.PKey) -> None:
-            if fingerprint is None:
-                raise _UntrustedKey(
-                    f"known_hosts has no host key for this router; it shows one with the SHA-256 {fingerprint_of(key.asbytes())}"
-                )
-            if fingerprint_of(key.asbytes()) != fingerprint:
-                raise _UntrustedKey("the host key is not the one with the given fingerprint")
-
-    return Pinned()
 
 
 def _words(problem: BaseException) -> str:

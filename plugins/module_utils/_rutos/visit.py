@@ -2,25 +2,21 @@
 # GNU General Public License v3.0 or later (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a visit to a router is made of, whichever way it is reached: faults, identity, outcome, and the way itself."""
+"""What a visit to a router is made of, whichever way it is reached: faults, identity, finding, and the way itself."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
 
+from ansible_collections.keyturn.devices.plugins.module_utils._outcomes import Outcome
 from ansible_collections.keyturn.devices.plugins.module_utils._passwords.policy import PasswordPolicy, Violation
-
-# Reasons after which the same task may well succeed later.
-_PASSING = frozenset(
-    ("offline", "timeout", "interrupted", "locked_out", "protocol", "conflict", "not_sent", "new_password_refused", "error")
-)
 
 
 class RouterFault(Exception):
     """The router cannot be asked, or refuses; its password is what it was before.
 
-    C(lost): whether a request left whose answer never came, so that the router may have acted on it (a log-in may have counted).
+    C(lost): whether a request left whose answer never came, so that the router may have acted on it (a login may have counted).
     """
 
     def __init__(self, reason: str, message: str, lost: bool = False) -> None:
@@ -75,6 +71,9 @@ class Way(Protocol):
     def log_in(self, password: str) -> bool:
         """Open a session. False when the password was clearly refused; RouterFault for everything else."""
 
+    def prepare_change(self) -> None:
+        """Find out at once, where that is quicker, what identity(), rule() and change() will ask for. Needs a session."""
+
     def identity(self) -> Identity:
         """Who answers. Needs a session."""
 
@@ -98,29 +97,34 @@ class Way(Protocol):
     def request_count(self) -> int:
         """HTTP requests that went out."""
 
+    @property
+    def has_sent_login(self) -> bool:
+        """Whether a password may have reached the router, so that the router may have counted it."""
 
-@dataclass
-class Outcome:
-    """What became of one router.
+    @property
+    def has_sent_change(self) -> bool:
+        """Whether anything that changes a password may have reached the router. False proves that it kept what it had."""
 
-    C(status): for a change C(changed), C(unchanged), C(failed) or C(unknown); for a log-in C(proven), C(refused), C(failed) or C(unknown).
-    C(live): which password a log-in proved to be in force: C(new) or C(current), for a log-in the name of a candidate; C(neither) when all
-    were refused; None when no log-in proved anything.
+    @property
+    def sent_late(self) -> bool:
+        """Whether something that changes a password left although nothing should have been changed any more."""
+
+
+@dataclass(frozen=True)
+class Finding(Outcome):
+    """How one router ended, and what was found out there.
+
+    C(status): for a change one of CHANGE_STATUSES, else one of LOGIN_STATUSES. C(live): which password a login proved to be in force:
+    C(new) or C(current), for a proof the name of a candidate; C(neither) when all were refused; None when no login proved anything.
+    C(sent_late): a change was sent although nothing should have been changed any more, so somebody else may have changed the router since.
     """
 
-    status: str
-    reason: str = ""
-    message: str = ""
     live: str | None = None
-    violations: list[Violation] = field(default_factory=list)
+    violations: tuple[Violation, ...] = ()
     wrong_logins: int = 0
     identity: Identity | None = None
     rule: Rule | None = None
-
-    @property
-    def retryable(self) -> bool:
-        """Whether the same task may succeed later."""
-        return self.status in ("failed", "unknown") and self.reason in _PASSING
+    sent_late: bool = False
 
     def as_result(self) -> dict[str, Any]:
         """What a module returns of it."""

@@ -11,15 +11,16 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
-from ansible_collections.keyturn.devices.plugins.module_utils._http import http_argument_spec
+from ansible_collections.keyturn.devices.plugins.module_utils._http import http_spec
+from ansible_collections.keyturn.devices.plugins.module_utils._passwords.one_time_list import Made
 from ansible_collections.keyturn.devices.plugins.module_utils._redact import Redactor
 from ansible_collections.keyturn.devices.plugins.module_utils._rms.client import RmsClient, RmsFault
-from ansible_collections.keyturn.devices.plugins.module_utils._rms.deposit import DepositError
+from ansible_collections.keyturn.devices.plugins.module_utils._rms.deposit import BYTES_PER_ROUTER, CUT_MARK, DepositError
 from ansible_collections.keyturn.devices.plugins.module_utils._rms.devices import Router, find_routers, pick
 from ansible_collections.keyturn.devices.plugins.module_utils._rms.generated import collect_passwords, generate_passwords
-from ansible_collections.keyturn.devices.plugins.module_utils._rms.options import rms_argument_spec, rms_client
+from ansible_collections.keyturn.devices.plugins.module_utils._rms.options import rms_client, rms_spec
 from ansible_collections.keyturn.devices.plugins.module_utils._rms.outcomes import Target
-from ansible_collections.keyturn.devices.plugins.module_utils._rms.passwords import SET, generate_request, set_passwords
+from ansible_collections.keyturn.devices.plugins.module_utils._rms.passwords import SET, set_passwords
 from ansible_collections.keyturn.devices.plugins.module_utils._rutos.options import BadInput, read_place
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.product import (
     CURRENT,
@@ -30,6 +31,8 @@ from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.product 
     Fault,
     Field,
     Kind,
+    Lists,
+    NotKept,
     Proof,
     Setting,
     Sighting,
@@ -48,11 +51,11 @@ _AT_ROUTERS = Kind("device", proves_itself=True)
 _LOOK = Kind("login", asks=False, looks_first=True)
 _LOOK_AND_SET = Kind("login", looks_first=True, proves=True)
 
+# RMS has ended with a router, in words that leave open what became of it.
+_ENDED = ("rejected", "same_password", "warning")
+
 # How router_password and router_login name the password in force.
 _LIVE = {"new": STAGED, "staged": STAGED, "current": CURRENT, "neither": NEITHER}
-
-# What one router takes in a list, with room to spare: name, serial, MAC address and a password of 32 characters.
-_BYTES_PER_ROUTER = 200
 
 
 class _Routers:
@@ -116,9 +119,10 @@ class _Routers:
     def _check_place(values: Values, device: Device, protocol: str) -> None:
         """What would be found only when its turn comes is found here."""
         try:
-            read_place(device.serial, device.host, protocol, device.username, device.fingerprint or None)
+            read_place(None, device.host, protocol, device.username, device.fingerprint or None)
         except BadInput as problem:
-            values.problem(f"device_{problem.field}", problem.message)
+            for field, message in problem.problems:
+                values.problem(f"device_{field}", message)
 
     def secrets(self, device: Device) -> Iterable[str]:
         yield device.terms["rms_token"]
@@ -175,27 +179,27 @@ class _Routers:
         finally:
             field.requests += client.request_count
             client.http.close()
-        field.stop = fault.message if fault is not None else ""
-        return [_answer_of_rms(target, client.http.sent_late) for target in targets]
+        field.stop = field.stop or (fault.message if fault is not None else "")
+        return [_answer_of_rms(target) for target in targets]
 
     def collect(self, kind: Kind, batch: Sequence[Taken], field: Field, *, again: bool) -> tuple[list[Answer], list[str]]:
         client = _client(batch[0].member.device.terms, field.redactor, field.may_change)
         targets = [_target(taken, None) for taken in batch]
-        deposit = _Deposit(field)
-        made = batch[0].member.made
+        deposit = _Deposit(field.lists)
+        made = Made(**batch[0].member.made)
         try:
             if again:
-                generated = collect_passwords(client, targets, deposit, asked=[[target.id for target in targets if target.id is not None]])
+                asked = [[target.id for target in targets if target.id is not None]]
+                generated = collect_passwords(client, targets, made, deposit, asked)
             else:
-                request = generate_request(made["length"], made["special"])
-                generated = generate_passwords(client, targets, request, len(targets), deposit)
+                generated = generate_passwords(client, targets, made, len(targets), deposit)
         except DepositError as problem:
             raise Fault("bad_input", str(problem)) from None
         finally:
             field.requests += client.request_count
             client.http.close()
-        field.stop = generated.fault.message if generated.fault is not None else ""
-        return [_answer_of_rms(target, client.http.sent_late) for target in targets], [target.password or "" for target in targets]
+        field.stop = field.stop or (generated.fault.message if generated.fault is not None else "")
+        return [_answer_of_rms(target) for target in targets], [generated.passwords.get(target.id or 0, "") for target in targets]
 
     def _ask_routers(self, batch: Sequence[Taken], field: Field, again: bool) -> list[Answer]:
         devices = []
@@ -207,6 +211,7 @@ class _Routers:
         arguments = {"via": "device", "devices": devices, "run_holder": field.run_holder, "not_after": str(field.until)}
         result = field.call("router_password", {**arguments, **_speaking(batch)})
         field.requests += result.get("requests", 0)
+        field.stop = field.stop or _fault(result)
         answers = []
         for entry in _entries(result, len(batch)):
             live = _LIVE.get(str(entry.get("live")))
@@ -224,6 +229,7 @@ class _Routers:
         ]
         result = field.call("router_login", {"devices": devices, **_speaking([taken for taken, _candidates in batch])})
         field.requests += result.get("requests", 0)
+        field.stop = field.stop or _fault(result)
         return [_proof(entry, candidates) for entry, (_taken, candidates) in zip(_entries(result, len(batch)), batch, strict=True)]
 
 
@@ -241,21 +247,21 @@ def _can_log_in(device: Device) -> bool:
     return device.details["via"] in ("device", "rms_then_verify")
 
 
-def _client(terms: Mapping[str, t.Any], redactor: Redactor, may_change: Callable[[], bool] | None = None) -> RmsClient:
+def _client(terms: Mapping[str, t.Any], redactor: Redactor, may_change: Callable[[], bool] = lambda: False) -> RmsClient:
     """From the settings of a batch; what they leave empty comes from the environment or is the module's default."""
-    spec = {**rms_argument_spec(), **http_argument_spec()}
-    given = {name: terms[name] for name in spec if terms.get(name) not in (None, "")}
-    options = ArgumentSpecValidator(spec).validate(given).validated_parameters
+    spec = rms_spec() + http_spec()
+    given = {name: terms[name] for name in spec.arguments if terms.get(name) not in (None, "")}
+    options = ArgumentSpecValidator(dict(spec.arguments)).validate(given).validated_parameters
     try:
-        return rms_client(options, redactor, terms["deadline"] if may_change is not None else None, may_change)
+        return rms_client(options, redactor, terms["deadline"], may_change)
     except RmsFault as fault:
         raise Fault(fault.reason, fault.message) from None
 
 
-def _sighting(routers: list[Router]) -> Sighting:
-    router = pick(routers)
-    if not isinstance(router, Router):
-        return Sighting(router.reason, router.message)
+def _sighting(routers: Sequence[Router]) -> Sighting:
+    router, refusal = pick(routers)
+    if router is None:
+        return Sighting(refusal.reason, refusal.message) if refusal else Sighting()
     details = {"id": router.id, "mac": router.mac, "name": router.name}
     return Sighting(online=None if router.status == "unknown" else router.status != "offline", firmware=router.firmware, details=details)
 
@@ -266,11 +272,12 @@ def _target(taken: Taken, password: str | None) -> Target:
     return Target(taken.member.device.serial, password, details["id"], firmware=sighting.firmware, mac=details["mac"], name=details["name"])
 
 
-def _answer_of_rms(target: Target, late: bool) -> Answer:
+def _answer_of_rms(target: Target) -> Answer:
     outcome = target.outcome
     if outcome is None:
-        return Answer("unknown", "protocol", "Nothing was told of this router.", late=late)
-    return Answer(outcome.status, outcome.reason, outcome.message, final=outcome.status == "failed" and not outcome.retryable, late=late)
+        return Answer("unknown", "protocol", "Nothing was told of this router.", late=target.sent_late)
+    has_ended = outcome.reason in _ENDED if outcome.status == "unknown" else outcome.status == "failed" and not outcome.retryable
+    return Answer(outcome.status, outcome.reason, outcome.message, final=has_ended, late=target.sent_late)
 
 
 def _place(taken: Taken) -> dict[str, t.Any]:
@@ -292,6 +299,12 @@ def _speaking(batch: Sequence[Taken]) -> dict[str, t.Any]:
         "on_device_failure": "report",
     }
     return {name: value for name, value in options.items() if value != ""}
+
+
+def _fault(result: Mapping[str, t.Any]) -> str:
+    """Why a whole call failed. A site that is away is no reason to leave the others alone."""
+    failed = bool(result.get("failed")) and not result.get("devices") and not result.get("unreachable")
+    return str(result.get("msg") or "The module ended without a word.") if failed else ""
 
 
 def _entries(result: Mapping[str, t.Any], number: int) -> list[Mapping[str, t.Any]]:
@@ -318,3 +331,46 @@ def _proof(entry: Mapping[str, t.Any], candidates: Sequence[str]) -> Proof:
 
 class _Deposit:
     """The list of a batch goes into the ledger, piece by piece, before anybody reads it."""
+
+    def __init__(self, lists: Lists) -> None:
+        self._lists = lists
+        self._part = b""
+        # What has to stand before the next piece: the mark of a line that an earlier download left cut.
+        self._before = b""
+
+    def reserve(self, routers: int) -> None:
+        self._part = b""
+        self._keep(lambda: self._lists.reserve(routers * BYTES_PER_ROUTER))
+
+    def write(self, piece: bytes) -> None:
+        whole = self._before + piece
+        self._keep(lambda: self._lists.append(whole))
+        self._before = b""
+        self._part += piece
+
+    def part(self, offset: int = 0) -> bytes:
+        return self._part[offset:]
+
+    def finish(self, whole: bool) -> None:
+        if self._part and not self._part.endswith((b"\n", b"\r")):
+            self._before = b"\n" if whole else CUT_MARK
+
+    def discard(self) -> None:
+        self._part = b""
+
+    def carry_on(self) -> bytes:
+        kept: list[bytes] = []
+        self._keep(lambda: kept.append(self._lists.content()))
+        if kept[0] and not kept[0].endswith((b"\n", b"\r")):
+            self._before = CUT_MARK
+        return kept[0]
+
+    @staticmethod
+    def _keep(do: Callable[[], None]) -> None:
+        try:
+            do()
+        except NotKept as problem:
+            message = str(problem)
+        else:
+            return
+        raise DepositError(message)

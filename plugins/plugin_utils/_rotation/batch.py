@@ -11,15 +11,16 @@ from __future__ import annotations
 
 import json
 import typing as t
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger.store import Ledger
 from ansible_collections.keyturn.devices.plugins.module_utils._passwords.policy import PasswordPolicy
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.due import Due, Record, Rules, Unsettled, parse_time
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.product import Device, Kind, Member, Product, Sighting, Source
 
-#: What a batch is sealed for; a text sealed for something else does not open as one.
-PURPOSE = "batch of a rotation"
+# What a batch is sealed for; a text sealed for something else does not open as one.
+_PURPOSE = "batch of a rotation"
 
 T = t.TypeVar("T")
 
@@ -64,17 +65,13 @@ class Batch:
 
 @dataclass(frozen=True)
 class Order:
-    """One batch with all that its run has in common, as it is sealed. C(batches): how many the run has. C(ledger): identity and generation.
-
-    C(devices): of the whole run. C(settings): those of the run.
-    """
+    """One batch with all that its run has in common. C(batches) and C(devices): of the whole run. C(settings): those of the run."""
 
     run_id: str
     product: str
     batches: int
     devices: int
     settings: Mapping[str, t.Any]
-    ledger: tuple[str, int]
     rules: Rules
     batch: Batch
 
@@ -88,8 +85,8 @@ class Order:
                 "batches": self.batches,
                 "devices": self.devices,
                 "settings": dict(self.settings),
-                "ledger": list(self.ledger),
                 "now": self.rules.now.isoformat(),
+                "open_only": self.rules.open_only,
                 "force": [name for name in batch.wishes if name in self.rules.force],
                 "spread": {name: self.rules.spread[name] for name in batch.wishes if name in self.rules.spread},
                 "number": batch.number,
@@ -118,10 +115,25 @@ class Order:
             batches=data["batches"],
             devices=data["devices"],
             settings=data["settings"],
-            ledger=(data["ledger"][0], data["ledger"][1]),
-            rules=Rules(parse_time(data["now"]), frozenset(data["force"]), data["spread"]),
+            rules=Rules(parse_time(data["now"]), frozenset(data["force"]), data["spread"], data["open_only"]),
             batch=batch,
         )
+
+
+def sealed(ledger: Ledger, order: Order) -> str:
+    """The order as it travels. Which ledger it belongs to, and how far that had come, stands before it in clear."""
+    return f"{ledger.identity} {ledger.generation} {ledger.seal_text(_PURPOSE, order.text())}"
+
+
+def expected_ledger(text: str) -> tuple[str, int]:
+    """Identity and generation of the ledger that a sealed order belongs to."""
+    identity, generation, _rest = text.split(" ", 2)
+    return identity, int(generation)
+
+
+def unsealed(ledger: Ledger, text: str) -> Order:
+    """The order, opened with the ledger that sealed it."""
+    return Order.read(ledger.open_text(_PURPOSE, text.split(" ", 2)[2]))
 
 
 def _member_data(member: Member) -> dict[str, t.Any]:
@@ -163,6 +175,16 @@ def cut(entries: Sequence[T], sizes: Sizes, first: bool) -> Iterator[Sequence[T]
         start, size = start + size, sizes.later
 
 
+def list_id_of(run_id: str, number: int, made: Mapping[str, t.Any]) -> str:
+    """Names the list of a batch, so that it tells what was asked for to whoever reads it in a later run."""
+    return f"{run_id}-{number}-{made['length']}{'s' if made['special'] else ''}"
+
+
+def _made_of(list_id: str) -> dict[str, t.Any]:
+    length = list_id.rpartition("-")[2]
+    return {"length": int(length.rstrip("s")), "special": length.endswith("s")} if list_id else {}
+
+
 def batches_of_unsettled(product: Product, unsettled: Sequence[Unsettled], sizes: Sizes) -> list[Batch]:
     """What earlier runs left open goes first. Of passwords that only the vendor knows there is a batch per list: it must be fetched."""
     groups: dict[tuple[t.Any, ...], list[Unsettled]] = {}
@@ -172,15 +194,15 @@ def batches_of_unsettled(product: Product, unsettled: Sequence[Unsettled], sizes
     batches: list[Batch] = []
     for (kind, _site, _terms, list_id), entries in groups.items():
         for part in [entries] if list_id else cut(entries, sizes, first=not batches):
-            members = tuple(Member(entry.device, entry.sighting, failed_before=True) for entry in part)
+            members = tuple(Member(entry.device, entry.sighting, _made_of(list_id), failed_before=True) for entry in part)
             batches.append(Batch(len(batches) + 1, kind, members, {}, list_id))
     return batches
 
 
 def batches_of_due(
-    product: Product, due: Sequence[Due], records: Mapping[str, Record], sizes: Sizes, before: int, list_id: Callable[[int], str]
+    product: Product, due: Sequence[Due], records: Mapping[str, Record], sizes: Sizes, before: int, run_id: str
 ) -> list[Batch]:
-    """C(before): how many batches go before them. C(list_id): names the list of a batch, by its number."""
+    """C(before): how many batches go before them."""
     groups: dict[tuple[t.Any, ...], list[Due]] = {}
     for entry in due:
         device = entry.device
@@ -197,7 +219,7 @@ def batches_of_due(
             how = {"length": length, "special": special} if made else {}
             members = tuple(Member(entry.device, entry.sighting, how, entry.failed_before) for entry in part)
             wishes = {entry.device.name: _wish(entry, records.get(entry.device.name, {})) for entry in part}
-            batches.append(Batch(number, kind, members, wishes, list_id(number) if kind.collects else ""))
+            batches.append(Batch(number, kind, members, wishes, list_id_of(run_id, number, how) if kind.collects else ""))
     return batches
 
 

@@ -144,7 +144,7 @@ def make_plan(
             continue
         _place(plan, product, device, sighting, policy, records.get(device.name, {}), wanted.get(device.name, ""), rules)
     if rules.open_only:
-        plan.due = [due for due in plan.due if due.supersede]
+        plan.due = [due for due in plan.due if due.supersede or (due.unsettled_first and product.can_replace(due.device))]
     # Those that failed before go last, so that a few stubborn ones do not keep a fleet from its turn.
     plan.due.sort(key=lambda due: due.failed_before)
     return plan
@@ -174,7 +174,7 @@ def _place(
     if staged:
         # While another run has it, dead or alive, it is taken over first: from then on the ledger knows how long a request of that run may
         # still be on its way.
-        supersede = "" if record.get("lease") else _why_superseded(product, device, staged)
+        supersede = "" if record.get("lease") else why_superseded(product, device, staged)
         if not supersede and sighting.online is False and not product.kind_of_unsettled(device, False).proves:
             plan.refused.append(Refused(device.name, "offline_unsettled", "offline"))
             return
@@ -210,13 +210,16 @@ def former_passwords(record: Record) -> list[str]:
     return [slot["password"] for slot in (record.get("current"), *record.get("previous", ())) if slot and slot.get("password")]
 
 
-def _why_superseded(product: Product, device: Device, staged: Mapping[str, t.Any]) -> str:
-    """A password in doubt is left behind only where a new one can be set without knowing the old, and only after it was tried."""
+def why_superseded(product: Product, device: Device, staged: Mapping[str, t.Any]) -> str:
+    """A password in doubt is left behind only where a new one can be set without knowing the old, and only after it was tried.
+
+    A vendor that says of it that the device has it already proves nothing; of a new one it cannot say so.
+    """
     if not product.can_replace(device) or staged.get("attempts", 1) < 2:
         return ""
     if staged.get("awaiting"):
         return UNSETTLED_WITHOUT_PASSWORD
-    return UNSETTLED_REFUSED if staged.get("last_reason") == "rejected_by_policy" else ""
+    return UNSETTLED_REFUSED if staged.get("last_reason") in ("rejected_by_policy", "same_password") else ""
 
 
 def due_reasons(device: Device, policy: PasswordPolicy, record: Record, wanted: str, rules: Rules) -> dict[str, str]:

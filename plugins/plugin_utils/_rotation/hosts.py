@@ -13,10 +13,10 @@ from __future__ import annotations
 import typing as t
 from collections.abc import Mapping
 
-from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.inventory import HostVariables
+from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.variables import HostVariables
 
 #: The variable that the joining task registers.
-JOINED = "rotation__joined"
+JOINED = "_rotation_joined"
 
 
 def token_of(task: t.Any) -> str:

@@ -16,8 +16,6 @@ import typing as t
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from ansible.errors import AnsibleError
-from ansible.module_utils.common.text.converters import to_text
 from ansible.module_utils.common.validation import check_type_bool, check_type_dict, check_type_float, check_type_int, check_type_str
 
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.product import (
@@ -28,6 +26,7 @@ from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.product 
     Setting,
     Source,
 )
+from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.variables import HostVariables, Layer, Raw, VariableError
 
 #: Settings of every rotation, without their role's prefix.
 SETTINGS: Mapping[str, Setting] = {
@@ -72,6 +71,8 @@ _CHECKS: Mapping[str, Callable[[t.Any], t.Any]] = {
     "int": check_type_int,
     "str": check_type_str,
 }
+# A batch is held for ten minutes more, and the ledger gives no lease that is longer than six hours.
+_LONGEST_DEADLINE = 18000
 _LEAST_ONE = ("first_batch_size", "batch_size", "deadline", "max_attempts", "parallel")
 _NOT_NEGATIVE = ("failure_limit_percent", "patience", "offline_days", "age_spread_percent", "summary_limit", "recap_limit")
 
@@ -96,117 +97,74 @@ class Found:
     spread: Mapping[str, int]
 
 
-class HostVariables:
-    """The variables of hosts as a task of the play sees them, play variables, C(vars_files), role and extra variables included.
-
-    Ansible tells a task that runs once only the variables of one host; those of the others it works out here, in the same way.
-    """
-
-    def __init__(self, task_vars: Mapping[str, t.Any], task: t.Any, templar: t.Any) -> None:
-        hostvars = task_vars["hostvars"]
-        self._manager = hostvars._variable_manager
-        self._inventory = hostvars._inventory
-        self._task = task
-        self._play = task.get_play()
-        self._templar = templar
-
-    def of(self, name: str) -> dict[str, t.Any]:
-        """All variables of a host, their templates not resolved."""
-        host = self._inventory.get_host(name)
-        raw: dict[str, t.Any] = self._manager.get_vars(play=self._play, host=host, task=self._task, _hosts=[name], _hosts_all=[name])
-        return raw
-
-    def registered(self, name: str, variable: str) -> t.Any:
-        """What a task of this play has registered for a host; None where none has."""
-        return self._manager._nonpersistent_fact_cache.get(name, {}).get(variable)
-
-    def serial_of(self, name: str) -> str:
-        """The serial number of any host of the inventory, empty where it has none that can be told."""
-        raw = self.of(name)
-        try:
-            return str(self.resolve(raw.get("device_serial"), raw) or "").strip()
-        except VariableError:
-            return ""
-
-    def knows(self, name: str) -> bool:
-        """Whether the inventory has this host."""
-        return name in self._inventory.hosts
-
-    def resolve(self, value: object, raw: Mapping[str, t.Any]) -> object:
-        """The value with its templates resolved for one host, as plain data. VariableError where that fails."""
-        try:
-            if _is_plain(value):
-                return _plain(value)
-            return _plain(self._templar.copy_with_new_env(available_variables=raw).template(value))
-        except AnsibleError as error:
-            reason = _first_line(error)
-        raise VariableError(reason)
-
-
-class VariableError(Exception):
-    """A variable could not be resolved, for example because its lookup failed."""
-
-
-def _is_plain(value: object) -> bool:
-    """Whether there is no template in it, nor anything that only Ansible can read."""
-    if isinstance(value, str):
-        return "{{" not in value and "{%" not in value and "{#" not in value and not _is_encrypted(value)
-    if isinstance(value, Mapping):
-        return all(_is_plain(part) for part in value.values())
-    if isinstance(value, (list, tuple)):
-        return all(_is_plain(part) for part in value)
-    return value is None or isinstance(value, (bool, int, float))
-
-
-def _is_encrypted(value: object) -> bool:
-    # Up to ansible-core 2.18 a vaulted variable comes as an object that is no string but becomes one.
-    return bool(getattr(type(value), "__ENCRYPTED__", False)) or type(value).__name__ == "EncryptedString"
-
-
-def _plain(value: object) -> t.Any:
-    """A copy in Python's own types: since ansible-core 2.19 a container resolves its templates only when it is read."""
-    if isinstance(value, Mapping):
-        return {str(key): _plain(part) for key, part in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(part) for part in value]
-    if isinstance(value, str) or _is_encrypted(value):
-        return "".join(str(value))
-    return value
-
-
-def _first_line(error: Exception) -> str:
-    """What a lookup or a template says of itself, without the excerpt of the inventory that may follow."""
-    return str(to_text(error)).strip().splitlines()[0][:300]
-
-
 class _Settings:
     """Role variables, resolved for each host. What can only be the same is resolved once, however many hosts have it."""
 
     def __init__(self, product: Product, variables: HostVariables) -> None:
-        self._prefix = product.prefix
+        self.prefix = product.prefix
+        self.types = {**SETTINGS, **product.settings}
         self._variables = variables
-        self._known: dict[tuple[object, ...], object] = {}
+        self._known: dict[tuple[object, ...], t.Any] = {}
+        self._named: dict[tuple[Layer, str], frozenset[str] | None] = {}
         self._words: dict[str, frozenset[str] | None] = {}
         self._terms: dict[str, Mapping[str, t.Any]] = {}
-        self.types = {**SETTINGS, **product.settings}
 
-    def value(self, name: str, raw: Mapping[str, t.Any]) -> t.Any:
+    def value(self, name: str, raw: Raw) -> t.Any:
         """A setting as its type says. VariableError where it is not of that type; the value is not shown, it may be a secret."""
-        variable = f"{self._prefix}{name}"
-        setting = self.types[name]
-        given = raw.get(variable)
-        key = self._key(given, raw)
-        if key is None or (name, *key) not in self._known:
-            resolved = self._checked(variable, setting, self._variables.resolve(given, raw))
-            if key is None:
-                return resolved
-            self._known[(name, *key)] = resolved
-        return self._known[(name, *key)]
+        key = self._key(name, raw)
+        if key is None:
+            return self._read(name, raw)
+        if key not in self._known:
+            self._known[key] = self._read(name, raw)
+        return self._known[key]
 
-    def terms(self, scope: str, raw: Mapping[str, t.Any]) -> Mapping[str, t.Any]:
+    def _read(self, name: str, raw: Raw) -> t.Any:
+        variable = f"{self.prefix}{name}"
+        return self._checked(variable, self.types[name], self._variables.resolve(raw.get(variable), raw))
+
+    def terms(self, scope: str, raw: Raw) -> Mapping[str, t.Any]:
         """All settings of a scope. Equal ones are one object, also between hosts."""
-        terms = {name: self.value(name, raw) for name, setting in self.types.items() if setting.scope == scope}
-        return self._terms.setdefault(f"{scope} {terms!r}", terms)
+        names = [name for name, setting in self.types.items() if setting.scope == scope]
+        keys = [self._key(name, raw) for name in names]
+        key = None if None in keys else (scope, *keys)
+        if key is None or key not in self._known:
+            terms = {name: self.value(name, raw) for name in names}
+            shared = self._terms.setdefault(f"{scope} {terms!r}", terms)
+            if key is None:
+                return shared
+            self._known[key] = shared
+        return t.cast("Mapping[str, t.Any]", self._known[key])
+
+    def _key(self, name: str, raw: Raw) -> tuple[object, ...] | None:
+        """What the value of a setting depends on: the layer of the host, and its own words on what the setting names. None where that
+        cannot be told.
+        """
+        layer = raw.layer
+        if layer is None:
+            return None
+        if (layer, name) not in self._named:
+            self._named[layer, name] = self._names_in(f"{self.prefix}{name}", layer.shared)
+        named = self._named[layer, name]
+        if named is None:
+            return None
+        own = [(word, repr(raw[word])) for word in sorted(named) if word in raw.own]
+        # A template of the host's own may name what no other host says in the same way; and a source may give each device its own.
+        if any(_is_template(text) for _word, text in own) or (name == "source" and _is_template(repr(raw.get(f"{self.prefix}{name}")))):
+            return None
+        return (layer, name, *own)
+
+    def _names_in(self, variable: str, shared: Mapping[str, t.Any]) -> frozenset[str] | None:
+        """A variable, every variable that it names, and those that they name, where nothing but their values can make a difference."""
+        seen: set[str] = set()
+        waiting = [variable]
+        while waiting:
+            name = waiting.pop()
+            seen.add(name)
+            words = self._words_of(repr(shared.get(name)))
+            if words is None:
+                return None
+            waiting += words - seen
+        return frozenset(seen)
 
     @staticmethod
     def _checked(variable: str, setting: Setting, value: object) -> t.Any:
@@ -222,24 +180,11 @@ class _Settings:
             raise VariableError(problem)
         if setting.choices and checked not in setting.choices:
             raise VariableError(f"must be one of {', '.join(setting.choices)}")
+        if name == "deadline" and checked > _LONGEST_DEADLINE:
+            raise VariableError(f"must be at most {_LONGEST_DEADLINE}")
         if (name in _LEAST_ONE and checked < 1) or (name in _NOT_NEGATIVE and checked < 0):
             raise VariableError("must be 1 or more" if name in _LEAST_ONE else "must not be negative")
         return checked
-
-    def _key(self, value: object, raw: Mapping[str, t.Any]) -> tuple[object, ...] | None:
-        """What a value depends on: itself and every variable it names, and those they name. None where that cannot be told."""
-        seen: dict[str, str] = {}
-        waiting = [repr(value)]
-        parts = [waiting[0]]
-        while waiting:
-            words = self._words_of(waiting.pop())
-            if words is None:
-                return None
-            for word in words - seen.keys():
-                if word in raw:
-                    seen[word] = repr(raw[word])
-                    waiting.append(seen[word])
-        return (*parts, *sorted(seen.items()))
 
     def _words_of(self, text: str) -> frozenset[str] | None:
         if text not in self._words:
@@ -248,10 +193,14 @@ class _Settings:
         return self._words[text]
 
 
+def _is_template(text: str) -> bool:
+    return "{{" in text or "{%" in text
+
+
 class Reader:
     """Reads the variables of one device and remembers what was wrong."""
 
-    def __init__(self, name: str, raw: Mapping[str, t.Any], variables: HostVariables, settings: _Settings) -> None:
+    def __init__(self, name: str, raw: Raw, variables: HostVariables, settings: _Settings) -> None:
         self.name = name
         self.problems: list[Problem] = []
         self._raw = raw
@@ -272,7 +221,7 @@ class Reader:
         try:
             return self._settings.value(name, self._raw)
         except VariableError as error:
-            self.problem(f"{self._settings._prefix}{name}", str(error))
+            self.problem(f"{self._settings.prefix}{name}", str(error))
             return None
 
     def text(self, variable: str, default: str = "") -> str:
@@ -329,7 +278,7 @@ def read_devices(names: Sequence[str], variables: HostVariables, product: Produc
         reader = Reader(name, raw, variables, settings)
         for variable in raw.keys() - checked:
             _check_name(variable, known, reader, remarks, product)
-            if not variable.startswith("device_"):
+            if not variable.startswith(("device_", product.prefix)):
                 checked.add(variable)
         try:
             run = settings.terms("run", raw)
@@ -351,7 +300,7 @@ def read_devices(names: Sequence[str], variables: HostVariables, product: Produc
     problems += duplicate_serials(devices)
     problems += _differing(list(runs.values()), product)
     told = [f"{variable} is not a variable of this collection ({_some(hosts)})" for variable, hosts in sorted(remarks.items())]
-    return Found(devices, problems, told, next(iter(runs.values()))[1] if runs else {}, force, offline_days, spread)
+    return Found(devices, list(dict.fromkeys(problems)), told, next(iter(runs.values()))[1] if runs else {}, force, offline_days, spread)
 
 
 def _wrong_settings(reader: Reader, settings: _Settings) -> list[Problem]:

@@ -87,9 +87,10 @@ TABLE = (
     _Row("nobody", "", None, CURRENT, "", Outcome("failed", "login", CURRENT, OLD_PASSWORD)),
     # The vendor said that it set the new password, and the old one logs in: it never came.
     _Row("vendor", "changed", None, "", CURRENT, Outcome("failed", "login", CURRENT, OLD_PASSWORD)),
+    # The vendor ended with words that leave it open, and the old password logs in: it never came.
+    _Row("vendor", "unknown", True, "", CURRENT, _CURRENT_PROVEN),
     # The vendor said that it set the new password, and that one is refused: something of it came, perhaps only a part.
     _Row("vendor", "changed", None, _ANY, "refused", Outcome("unknown", reason=NEW_PASSWORD_REFUSED)),
-    _Row("vendor", "changed", None, CURRENT, _ANY, Outcome("unknown", reason=NEW_PASSWORD_REFUSED)),
     # The vendor said that it set the new password, and no login is possible: its word on this device counts.
     _Row("vendor", "changed", None, _ANY, "", Outcome("changed", "vendor")),
     # Asked once more for what an earlier run had asked for. The old password was in force before, and the vendor is through: it stays.

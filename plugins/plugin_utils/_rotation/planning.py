@@ -10,26 +10,27 @@ import datetime
 import os
 import typing as t
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.store import Ledger
 from ansible_collections.keyturn.devices.plugins.module_utils._module import ModuleFailure
 from ansible_collections.keyturn.devices.plugins.module_utils._redact import Redactor
 from ansible_collections.keyturn.devices.plugins.module_utils._run import Run, runner_identity
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.batch import (
-    PURPOSE,
     Batch,
     Order,
     Sizes,
     batches_of_due,
     batches_of_unsettled,
+    sealed,
 )
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.due import Plan, Record, Rules, make_plan, parse_time
-from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.inventory import Found, HostVariables, read_devices
-from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.product import Device, Fault, Problem, Product, Sighting
+from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.inventory import Found, read_devices
+from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.product import CONTROLLER, Device, Fault, Problem, Product, Sighting
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.sources import given_passwords
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.summary import Planned, announce, unmasked_told
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.tally import Told
+from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.variables import HostVariables
 
 
 class Planning:
@@ -53,6 +54,8 @@ class Planning:
 
     def read(self, everybody: Sequence[str]) -> None:
         """The devices and their sources. ModuleFailure with every problem, where one of them stops the run."""
+        if not self._names:
+            raise ModuleFailure(f"The run has no {self._product.nouns[1]}.", reason="not_found", problems=[])
         found = read_devices(self._names, self._variables, self._product, sources=not self._open_only)
         wanted, problems = ({}, []) if self._open_only else given_passwords(found.devices, self._variables, everybody)
         self._redactor.add(*wanted.values())
@@ -101,12 +104,7 @@ class Planning:
         batches = self._batches(plan, records)
         settings = self.found.run
         public = {name: setting for name, setting in settings.items() if not name.startswith("ledger_")}
-        orders = [
-            Order(
-                self._run_id, self._product.name, len(batches), len(self._names), public, (ledger.identity, ledger.generation), rules, batch
-            )
-            for batch in batches
-        ]
+        orders = [Order(self._run_id, self._product.name, len(batches), len(self._names), public, rules, batch) for batch in batches]
         return self._result(ledger, plan, records, orders)
 
     def _look_up(self) -> dict[str, Sighting]:
@@ -131,12 +129,10 @@ class Planning:
         """name -> what the ledger calls it by now. Records go by the serial; the name in the inventory may have changed."""
         devices = self._devices()
         names = {device.name: device.name for device in devices}
-        problems = []
+        self._note(self._twins(ledger.names_by_serial(), devices))
         for result in ledger.follow({device.name: device.serial for device in devices if device.serial}, run):
             if result.status == "renamed":
                 old = str(result.details["old_name"])
-                if self._variables.knows(old) and self._variables.serial_of(old) == self._serial(result.name):
-                    problems.append(Problem("", "device_serial", f"{result.name}: its serial is also that of {old}, another host"))
                 self.remarks.append(f"{result.name} was called {old} until now; its passwords follow its serial number")
                 if ledger.dry_run:
                     names[result.name] = old
@@ -144,16 +140,19 @@ class Planning:
                 self.remarks.append(f"{result.name} is another box than before; the passwords of the other one are put away in the ledger")
                 if ledger.dry_run:
                     del names[result.name]
-        self._note(problems)
         return names
 
-    def _serial(self, name: str) -> str:
-        return next(device.serial for device in self.found.devices if device.name == name)
+    def _twins(self, known: Mapping[str, str], devices: Sequence[Device]) -> Iterator[Problem]:
+        """Another host of the inventory, in this run or not, whose passwords are recorded under the same serial number."""
+        for device in devices:
+            other = known.get(device.serial, device.name)
+            if other != device.name and self._variables.knows(other) and self._variables.serial_of(other) == device.serial:
+                yield Problem("", "device_serial", f"{device.name}: its serial is also that of {other}, another host of the inventory")
 
     def _batches(self, plan: Plan, records: Mapping[str, Record]) -> list[Batch]:
         sizes = Sizes(self.found.run["first_batch_size"], self.found.run["batch_size"])
         unsettled = batches_of_unsettled(self._product, plan.unsettled, sizes)
-        due = batches_of_due(self._product, plan.due, records, sizes, len(unsettled), lambda number: f"{self._run_id}-{number}")
+        due = batches_of_due(self._product, plan.due, records, sizes, len(unsettled), self._run_id)
         return [*unsettled, *due]
 
     def _result(self, ledger: Ledger, plan: Plan, records: Mapping[str, Record], orders: Sequence[Order]) -> dict[str, t.Any]:
@@ -181,6 +180,8 @@ class Planning:
             "summary_limit": self.found.run["summary_limit"],
             "recap_limit": self.found.run["recap_limit"],
             "requests": self._requests,
+            "here": [place for place, order in enumerate(orders) if order.batch.site == CONTROLLER],
+            "elsewhere": [place for place, order in enumerate(orders) if order.batch.site != CONTROLLER],
             "batches": [
                 {
                     "number": order.batch.number,
@@ -188,7 +189,7 @@ class Planning:
                     "stages": order.batch.stages,
                     "site": order.batch.site,
                     "names": [member.device.name for member in order.batch.members],
-                    "sealed": ledger.seal_text(PURPOSE, order.text()),
+                    "sealed": sealed(ledger, order),
                 }
                 for order in orders
             ],
@@ -201,7 +202,8 @@ class Planning:
 
         def days(name: str) -> float:
             since = records.get(name, {}).get("offline_since")
-            return (self._now - parse_time(since)).total_seconds() / 86400 if since else 0.0
+            # Noted a moment ago, it may lie after the beginning of the plan.
+            return max(0.0, (self._now - parse_time(since)).total_seconds() / 86400) if since else 0.0
 
         return [device.name for device in self._devices() if days(device.name) >= self.found.offline_days[device.name]]
 

@@ -123,8 +123,8 @@ class Taken:
 class Answer:
     """What was said when a device was asked to change, in the vocabulary of C(_outcomes).
 
-    C(live): which password a login during the change proved, STAGED, CURRENT or NEITHER; None when none did. C(final): after a refusal the
-    vendor is through with the device, so that the change cannot come any more. C(late): it may have left after the lease had ended.
+    C(live): which password a login during the change proved, STAGED, CURRENT or NEITHER; None when none did. C(final): the vendor is
+    through with the device, so that the change cannot come any more. C(late): it may have left after the lease had ended.
     """
 
     status: str
@@ -170,17 +170,21 @@ class Kind:
         return self.looks_first or self.proves or self.proves_itself
 
 
+class NotKept(Exception):
+    """A list cannot be kept; the text says why."""
+
+
 class Lists(t.Protocol):
-    """Where lists that can be fetched only once are kept, before anybody reads them."""
+    """Where a list that can be fetched only once is kept, before anybody reads it. All raise NotKept."""
 
     def reserve(self, size: int) -> None:
-        """Take room, before anything is asked for."""
+        """Take room (bytes), before anything is asked for."""
 
     def append(self, piece: bytes) -> None:
         """Durable when it returns."""
 
     def content(self) -> bytes:
-        """All that arrived so far."""
+        """All that arrived so far, in this run and before."""
 
 
 @dataclass
@@ -188,7 +192,8 @@ class Field:
     """What a product is given to work a batch with.
 
     C(redactor) knows every secret of the batch. C(until): no change is sent later. C(call): runs a module of this collection near the
-    devices, with its arguments, and returns its result. C(lists): for what can be fetched only once. C(requests): counted by the product.
+    devices, with its arguments, and returns its result. C(lists): for a list that can be fetched only once. C(may_change): asked right
+    before whatever changes a device. C(requests): counted by the product.
     """
 
     redactor: Redactor
@@ -205,11 +210,14 @@ class Field:
 class Values(t.Protocol):
     """One device's variables. A problem is remembered where a value cannot be used, and the default returned."""
 
-    def text(self, variable: str, default: str = "") -> str: ...
+    def text(self, variable: str, default: str = "") -> str:
+        """A variable that is text; a number of digits counts as text."""
 
-    def problem(self, where: str, message: str) -> None: ...
+    def problem(self, where: str, message: str) -> None:
+        """Remember that something cannot be used."""
 
-    def setting(self, name: str) -> t.Any: ...
+    def setting(self, name: str) -> t.Any:
+        """A variable of the role, without its prefix, of its own type."""
 
 
 class Product(t.Protocol):

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ansible_collections.keyturn.devices.plugins.module_utils._passwords.csv_file import CsvError, read_password_csv
-from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.inventory import HostVariables, file_beside_inventory
+from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.inventory import file_beside_inventory
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.product import Device, Problem
+from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.variables import HostVariables
 
 
 def given_passwords(devices: Sequence[Device], variables: HostVariables, everybody: Sequence[str]) -> tuple[dict[str, str], list[Problem]]:
@@ -31,7 +32,7 @@ def given_passwords(devices: Sequence[Device], variables: HostVariables, everybo
                 files[path] = {row.serial: row.password for row in rows}
             except CsvError as error:
                 files[path] = None
-                problems += [Problem("", str(problem), "") for problem in error.problems]
+                problems += [Problem("", "device_password_source.path", str(problem)) for problem in error.problems]
         rows_of_file = files[path]
         if rows_of_file is not None and device.serial in rows_of_file:
             wanted[device.name] = rows_of_file[device.serial]

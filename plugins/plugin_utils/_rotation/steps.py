@@ -13,21 +13,22 @@ from __future__ import annotations
 import os
 import time
 import typing as t
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from ansible_collections.keyturn.devices.plugins.module_utils._files import FileProblem, write_secret_file
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.errors import LedgerError, PasswordRefused
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger.records import Result, StageRequest
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.rules import Settlement
-from ansible_collections.keyturn.devices.plugins.module_utils._ledger.store import Ledger, Result, StageRequest
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger.store import Ledger
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.transfer import export_csv
 from ansible_collections.keyturn.devices.plugins.module_utils._passwords.generator import generate
 from ansible_collections.keyturn.devices.plugins.module_utils._passwords.policy import PolicyError, violations
 from ansible_collections.keyturn.devices.plugins.module_utils._redact import Redactor
 from ansible_collections.keyturn.devices.plugins.module_utils._run import Run, Until, is_dead
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.batch import Batch, Order, Wish
-from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.due import due_reasons
-from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.outcomes import OLD_PASSWORD, outcome_of
+from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.due import due_reasons, why_superseded
+from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.outcomes import NO_ANSWER, OLD_PASSWORD, outcome_of
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.product import (
     CONTROLLER,
     CURRENT,
@@ -35,11 +36,14 @@ from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.product 
     Answer,
     Fault,
     Field,
+    NotKept,
     Product,
     Proof,
     Taken,
 )
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.tally import Told
+
+T = t.TypeVar("T")
 
 # Besides the deadline: what a batch may take for staging, logins and settling while it holds its devices.
 LEASE_MARGIN = 600
@@ -85,9 +89,15 @@ class _Case:
     taken: Taken
     password_id: str
     awaiting: bool
+    #: Somebody was asked to change it; until there is an answer, nobody knows whether it comes.
+    asked: bool = False
     before: Proof | None = None
     answer: Answer | None = None
     after: Proof | None = None
+
+    @property
+    def said(self) -> Answer | None:
+        return self.answer or (Answer("unknown", NO_ANSWER) if self.asked else None)
 
 
 class _LedgerLists:
@@ -97,13 +107,21 @@ class _LedgerLists:
         self._ledger, self._list_id, self._run = ledger, list_id, run
 
     def reserve(self, size: int) -> None:
-        self._ledger.reserve_list(self._list_id, self._run, size)
+        _kept(lambda: self._ledger.reserve_list(self._list_id, self._run, size))
 
     def append(self, piece: bytes) -> None:
-        self._ledger.append_list(self._list_id, piece)
+        _kept(lambda: self._ledger.append_list(self._list_id, piece, self._run))
 
     def content(self) -> bytes:
-        return self._ledger.list_content(self._list_id) or b""
+        return _kept(lambda: self._ledger.list_content(self._list_id)) or b""
+
+
+def _kept(do: Callable[[], T]) -> T:
+    try:
+        return do()
+    except LedgerError as error:
+        message = error.message
+    raise NotKept(message)
 
 
 def work_batch(order: Order, around: Surroundings) -> Worked:
@@ -145,7 +163,8 @@ class _Work:
             except Fault as fault:
                 self.worked.stop = fault.message
                 for case in cases:
-                    case.answer = case.answer or Answer("failed", "not_sent", f"Nothing was sent to it: {fault.message}")
+                    if case.asked and case.answer is None:
+                        case.answer = Answer("failed", "not_sent", f"Nothing was sent to it: {fault.message}")
             except LedgerError as error:
                 self.worked.stop = error.message
             except Exception as problem:  # What nobody foresaw must not keep the ledger from hearing what is known by now.
@@ -190,15 +209,30 @@ class _Work:
         records = self.ledger.devices(late, include_secrets=True)
         wishes = dict(self.batch.wishes)
         for name in late:
-            wish, record, member = wishes[name], records.get(name, {}), self.members[name]
-            is_open = bool(record.get("staged") or record.get("orphaned"))
-            reasons = due_reasons(member.device, wish.policy, record, wish.wanted, self.order.rules)
-            has_needed = bool(record.get("current")) or not self.around.product.needs_current(member.device)
-            if is_open or not reasons or member.sighting.online is False or not has_needed:
+            record = records.get(name, {})
+            staged = record.get("staged")
+            supersede = staged is not None and not record.get("lease") and self._is_denied(name, staged)
+            if record.get("orphaned") or (staged and not supersede) or not self._is_due(name, record, supersede):
                 del wishes[name]
             else:
-                wishes[name] = replace(wish, expected_current=str((record.get("current") or {}).get("id", "")))
+                current = str((record.get("current") or {}).get("id", ""))
+                wishes[name] = replace(wishes[name], expected_current=current, supersede=supersede)
         return wishes
+
+    def _is_denied(self, name: str, staged: Mapping[str, t.Any]) -> bool:
+        """Whether the vendor says of a password in doubt that the device has it already, which only a new one can settle."""
+        denied = staged.get("last_reason") == "same_password"
+        return denied and bool(why_superseded(self.around.product, self.members[name].device, staged))
+
+    def _is_due(self, name: str, record: Mapping[str, t.Any], supersede: bool) -> bool:
+        wish, member = self.batch.wishes[name], self.members[name]
+        if member.sighting.online is False:
+            return False
+        if self.around.product.needs_current(member.device) and not record.get("current"):
+            return False
+        if supersede:
+            return True
+        return not self.order.rules.open_only and bool(due_reasons(member.device, wish.policy, record, wish.wanted, self.order.rules))
 
     def _stage(self, wishes: dict[str, Wish]) -> list[Result]:
         requests = {name: self._request(name, wish) for name, wish in wishes.items()}
@@ -262,6 +296,8 @@ class _Work:
             self._prove(cases)
 
     def _ask_for(self, cases: Sequence[_Case], *, again: bool) -> None:
+        for case in cases:
+            case.asked = True
         if cases:
             answers = self.around.product.ask(self.kind, [case.taken for case in cases], self.field, again=again)
             for case, answer in zip(cases, answers, strict=True):
@@ -270,16 +306,19 @@ class _Work:
     def _collect(self, cases: Sequence[_Case]) -> None:
         """The vendor makes the passwords; they are in the ledger before anybody is told of a change."""
         again = not self.batch.stages
+        for case in cases:
+            case.asked = True
         answers, passwords = self.around.product.collect(self.kind, [case.taken for case in cases], self.field, again=again)
         for case, answer in zip(cases, answers, strict=True):
             case.answer = answer
         fetched = {case.taken.name: password for case, password in zip(cases, passwords, strict=True) if password}
         self.around.redactor.add(*fetched.values())
-        if fetched:
-            self._insist(lambda: self.ledger.collect(self.run_, fetched))
+        # Before the ledger is told: if it is lost by now, they are in no other place.
         for case in cases:
             if case.taken.name in fetched:
                 case.taken = replace(case.taken, staged=fetched[case.taken.name])
+        if fetched:
+            self._insist(lambda: self.ledger.collect(self.run_, fetched))
         # A list of an earlier run does not tell whether its passwords are in force. Setting them once more settles it.
         unconfirmed = [case for case in cases if case.taken.staged and case.answer and case.answer.reason == "unconfirmed"]
         self._ask_for(unconfirmed, again=True)
@@ -328,7 +367,7 @@ class _Work:
 
     def _settle(self, cases: Sequence[_Case]) -> None:
         asked = "itself" if self.kind.proves_itself else "vendor"
-        outcomes = {case.taken.name: outcome_of(asked, case.answer, case.before, case.after) for case in cases}
+        outcomes = {case.taken.name: outcome_of(asked, case.said, case.before, case.after) for case in cases}
         settlements = [
             Settlement(
                 name=case.taken.name,
@@ -378,7 +417,7 @@ class _Work:
         if error.reason not in _LOST:
             return ""
         known = [case for case in cases if case.taken.staged]
-        entries = {
+        entries: dict[str, dict[str, t.Any]] = {
             case.taken.name: {
                 "last_verified": None,
                 "current": _slot(case, case.taken.current),
@@ -408,7 +447,7 @@ def _slot(case: _Case, password: str) -> dict[str, t.Any] | None:
 
 def _reason(case: _Case) -> str:
     """The last reason that was given."""
-    given = [part.reason for part in (case.before, case.answer, case.after) if part is not None and part.reason]
+    given = [part.reason for part in (case.before, case.said, case.after) if part is not None and part.reason]
     return given[-1] if given else ""
 
 

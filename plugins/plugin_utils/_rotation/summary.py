@@ -139,8 +139,9 @@ def summarise(
     if check_mode:
         told.update((name, Told(name, "unsettled")) for name in planned.unsettled)
         told.update((entry["name"], Told(entry["name"], "would_change")) for entry in planned.due)
-    reached = {name for number, _batch in enumerate(batches) for name in planned.batches[number]}
-    unreached = [name for names in planned.batches[len(batches) :] for name in names if name not in told and name not in reached]
+    worked = {batch["place"] for batch in batches}
+    reached = {name for place in worked for name in planned.batches[place]}
+    unreached = [name for names in planned.batches for name in names if name not in told and name not in reached]
     if not check_mode:
         told.update((name, Told(name, "not_reached", "not_sent", stop)) for name in dict.fromkeys(unreached))
     described = [_described(entry, product) for entry in told.values()]

@@ -19,6 +19,7 @@ KINDS: dict[str, str] = {
     "hang": "never answer; the connection stays open for `seconds` (default 3600)",
     "slow": "wait `seconds`, then answer as usual",
     "cut_body": "answer, but end after `bytes` of the body (`framing`: length, chunked, or none: the client cannot see the loss)",
+    "trickle": "answer, but one byte every `seconds` of head and body",
     "status": "answer with HTTP `status` (default 503) and an error envelope; `retry_after` sets that header",
     "not_json": "answer with HTTP `status` (default 200) and a page of HTML",
     "empty": "answer with HTTP `status` (default 200) and no body",
@@ -102,7 +103,7 @@ class Fault:
         if description.get("kind") not in KINDS:
             raise FaultError(f"kind: one of {', '.join(KINDS)} is wanted, not {description.get('kind')!r}")
         settings = dict(description)
-        if settings["kind"] in ("cut_body", "wrong_shape"):
+        if settings["kind"] in ("cut_body", "wrong_shape", "trickle"):
             settings["when"] = AFTER_CHANGE
         fault = cls(**settings)
         for value, positions in (

@@ -163,6 +163,8 @@ class SimulatorServer:
         if fault.kind == "cut_body" and answer:
             entry["cut_after"] = fault.bytes
             return _cut_body(request, answer, fault)
+        if fault.kind == "trickle" and answer:
+            return await _trickle(request, answer, fault)
         if fault.kind == "wrong_shape" and answer and not isinstance(answer.body, bytes):
             return _response(Answer(answer.status, SHAPES[fault.shape](answer.body)))
         spoiled = self._instead(fault)
@@ -266,3 +268,17 @@ def tls_context(certificate: str, key: str) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
     return context
+
+
+async def _trickle(request: web.Request, answer: Answer, fault: Fault) -> web.Response:
+    """Write an answer by hand, a byte at a time, for as long as somebody listens."""
+    body = answer.encoded()
+    head = (
+        f"HTTP/1.1 {answer.status} Slow\r\nContent-Type: {answer.content_type}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+    )
+    for byte in head.encode() + body:
+        if request.transport is None or request.transport.is_closing():
+            break
+        request.transport.write(bytes([byte]))
+        await asyncio.sleep(fault.seconds)
+    return _cut(request, "close")

@@ -67,6 +67,7 @@ class Batch:
                 "created_at": stamp(self.created),
             }
             for member in self.members
+            if switches.task_failed_devices == "present" or member.state(now) != "failed"
         ]
 
     def csv(self, now: float, switches: Switches) -> bytes:
@@ -96,6 +97,8 @@ class Batch:
                 "id": router.id,
                 "model": router.model,
                 "status": state,
+                "date": stamp(self.created),
+                "reference": "R" + "".join(reversed(member.password))[1:],
             }
             writer.writerow([values.get(column.lower(), "") for column in columns])
         return (b"\xef\xbb\xbf" if switches.csv_bom else b"") + text.getvalue().encode()

@@ -117,7 +117,7 @@ class Delivery:
         if fate == "goes_offline_midway":
             return "never told, not changed"
         if fate == "error":
-            return ended("error", f"The device answered with an error.{echo}", FAILED)
+            return ended("error", f"{self._switches.error_text}{echo}", FAILED)
         if fate == "warning":
             return ended("warning", f"The device answered with a warning.{echo}", WARNED)
         reason = "its own rule" if fate == "rejected_by_policy" else None
@@ -131,7 +131,7 @@ class Delivery:
             router.take(password, at, None, "elsewhere")
         if router.password == password:
             if self._switches.same_password == "error":
-                return ended("error", f"Password is the same. Use a different new password.{echo}", SAME)
+                return ended("error", f"{self._switches.same_password_text}{echo}", SAME)
             return ended("completed", CHANGED)
         if fate == "truncates":
             taken(password[: self._switches.truncate_to])
@@ -141,7 +141,7 @@ class Delivery:
             track.hidden = fate == "never_reported"
             return "never told, changed"
         if fate == "error_after_change":
-            return ended("error", f"The device answered with an error.{echo}", FAILED) + ", changed"
+            return ended("error", f"{self._switches.error_text}{echo}", FAILED) + ", changed"
         if fate == "warning_after_change":
             return ended("warning", f"The device answered with a warning.{echo}", WARNED) + ", changed"
         return ended("completed", f"{CHANGED} New password: {password}" if order.show_password else CHANGED)

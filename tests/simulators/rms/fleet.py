@@ -133,6 +133,11 @@ class Router:
         return "online" if self.online else "offline"
 
 
+def stale_entry(router: Router) -> Router:
+    """What is left of a router in RMS after it was added anew: the same serial under another id, which leads nowhere."""
+    return dataclasses.replace(router, id=router.id + 500_000, name=f"{router.name} (old)", history=[], asked=[], track=None, queue=[])
+
+
 class Fleet:
     """All routers, by serial and by id, in the order of their ids."""
 

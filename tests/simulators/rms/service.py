@@ -19,7 +19,7 @@ from . import listing, upload
 from .batches import Batch, Member
 from .channel import Channel, Track
 from .delivery import Delivery, Order
-from .fleet import COMPANIES, TAGS, Fleet, Router
+from .fleet import COMPANIES, TAGS, Fleet, Router, stale_entry
 from .rutos_policy import SPECIAL, version
 from .switches import FATES, Switches
 
@@ -204,7 +204,9 @@ class Rms:
         if call.query.get("fields_only", "").lower() in ("1", "true"):
             sample = next(iter(self.fleet), None)
             return Answer(200, {"success": True, "data": list(sample.item(offline_status)) if sample else []})
-        routers = listing.matching(self._owned(call), call.query, self.switches.search)
+        entries = self._owned(call)
+        entries += [stale_entry(router) for router in entries if router.serial in self.switches.stale_serials]
+        routers = listing.matching(entries, call.query, self.switches.search)
         routers = listing.ordered(routers, call.query.get("sort", ""), offline_status)
         fields = [field for field in call.query.get("fields", "").split(",") if field]
 

@@ -48,6 +48,12 @@ class Switches:
     same_password: str = switch(
         "error", "A", "what the channel says when a router holds that password already (2.3)", ("error", "completed")
     )
+    same_password_text: str = switch(
+        "Password is the same. Use a different new password.", "A", "words of that error event; these are the router's own (2.3)"
+    )
+    error_text: str = switch(
+        "The device answered with an error.", "A", "words of the error event of the fates error and error_after_change; none are published"
+    )
     odd_symbols_refused: bool = switch(False, "A", "firmware 07.11 to 07.13 refuses symbols other than ! # % + - . : = @ _ (2.4)")
     device_policy_enforced: bool = switch(True, "A", "routers check what RMS sends by the rule of their firmware (1.6, 2.4)")
 
@@ -74,6 +80,7 @@ class Switches:
     repeat_pages: bool = switch(False, "A", "lists ignore offset and give their first page again and again (1.5)")
     numbers_as_strings: bool = switch(False, "O", "numbers in answers are strings (1.4)")
     offline_status: str = switch("mixed", "D", "status of an offline router in lists: 0 or null (1.5)", ("mixed", "zero", "null"))
+    stale_serials: list[str] = switch([], "A", "serials that a second entry without a router bears, at the end of lists")  # noqa: RUF009
     search: str = switch("substring", "A", "how q matches name, serial, mac and imei", ("substring", "prefix"))
 
     # Password calls
@@ -138,6 +145,9 @@ class Switches:
     task_success_word: str = switch(
         "completed", "A", "status of a router in its batch when it took the password; only 'failed' is documented (1.3)"
     )
+    task_failed_devices: str = switch(
+        "present", "A", "routers that failed are among the devices of their batch, or are left out", ("present", "absent")
+    )
     task_running_word: str = switch("pending", "A", "status of a router in its batch while it runs")
     download_early: str = switch(
         "allowed", "A", "a download while routers still run: gives the list as it is, and uses it up, or 400", ("allowed", "400")
@@ -149,7 +159,8 @@ class Switches:
     csv_columns: str = switch(
         "serial,password",
         "A",
-        "columns of the list, out of serial, password, name, mac, id, model, status, such as Name,Serial,MAC,Password (1.3)",
+        "columns of the list, out of serial, password, name, mac, id, model, status, date, reference (looks like a password), such as "
+        "Name,Serial,MAC,Password (1.3)",
     )
     csv_header: bool = switch(True, "A", "the list has a header row (1.3)")
     csv_bom: bool = switch(False, "A", "the list begins with a byte order mark")

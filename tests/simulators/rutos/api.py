@@ -366,6 +366,8 @@ async def change_first_login(context: Context) -> Answer:
 
 async def bulk(context: Context) -> Answer:
     """Order kept; the outer success stays true whatever happens inside."""
+    if not context.router.switches.bulk:
+        raise not_found()
     entries = context.data()
     if not isinstance(entries, list) or len(entries) > BULK_LIMIT:
         raise Refusal(422, error(107, f"At most {BULK_LIMIT} requests", "Request"))

@@ -48,6 +48,7 @@ class Switches:
         "firmware", "A", "special character required; an upgraded router may have kept the older rule", ("firmware", "on", "off")
     )
     refused_symbols: str = switch("", "A", "symbols that make a password fail the policy (fixed in 07.14)")
+    bulk: bool = switch(True, "O", "/api/bulk answers several requests at once; off: 404, as an endpoint a firmware lacks")
     unauthorized_shape: str = switch(
         "firmware", "O", "fields of /api/unauthorized/status: old has device_name and api_version only", ("firmware", "old", "new")
     )

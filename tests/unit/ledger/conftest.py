@@ -17,6 +17,13 @@ from support.postgresql import PostgresqlServer
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.store import Ledger
 
 
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgresqlServer]:
+    server = PostgresqlServer()
+    yield server
+    server.close()
+
+
 @pytest.fixture
 def sqlite_url(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path}/ledger.db"

@@ -21,7 +21,7 @@ from sqlalchemy.engine import Engine
 from support.ledgers import LEASE, PASSPHRASE, Clock, committed, opened, request, run_of, settled, staged, statuses
 
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.errors import LedgerError
-from ansible_collections.keyturn.devices.plugins.module_utils._ledger.rules import Outcome
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger.rules import Settlement
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.store import ImportRow, Ledger
 from ansible_collections.keyturn.devices.plugins.module_utils._run import Run, runner_identity
 
@@ -270,7 +270,7 @@ def test_settling_and_staging_at_once_neither_loses_nor_doubles_anything(url: st
 
     def settler() -> dict[str, str]:
         with opened(url) as ledger:
-            return statuses(ledger.settle([Outcome(name, "changed", proof="vendor") for name in reversed(names)], Run("a")))
+            return statuses(ledger.settle([Settlement(name, "changed", proof="vendor") for name in reversed(names)], Run("a")))
 
     def stager(run: str) -> dict[str, str]:
         with opened(url) as ledger:

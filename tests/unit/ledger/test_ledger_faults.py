@@ -194,8 +194,9 @@ def test_a_damaged_password_names_its_device(ledger: Ledger) -> None:
     committed(ledger, "r1", "canary-one")
     committed(ledger, "r2", "canary-two")
     with ledger._database.begin(write=True) as connection:
-        connection.exec_driver_sql("UPDATE keyturn_passwords SET generation = 1, secret = NULL WHERE device = 'r1'")
-        connection.execute(sa.text("UPDATE keyturn_passwords SET secret = :junk WHERE device = 'r1'"), {"junk": b"short"})
+        of_r1 = "device = (SELECT id FROM keyturn_devices WHERE name = 'r1')"
+        connection.exec_driver_sql(f"UPDATE keyturn_passwords SET generation = 1, secret = NULL WHERE {of_r1}")
+        connection.execute(sa.text(f"UPDATE keyturn_passwords SET secret = :junk WHERE {of_r1}"), {"junk": b"short"})
     with pytest.raises(LedgerError, match="'r1'") as caught:
         ledger.devices(include_secrets=True)
     assert caught.value.reason == "corrupt"
@@ -212,8 +213,8 @@ def test_a_ledger_of_a_newer_release_is_left_alone(ledger: Ledger, url: str) -> 
         staged(ledger, run_of("a"), {"r1": "canary"})
 
 
-def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
-    with refused("no_folder"):
+def test_a_directory_that_is_not_there_is_told(tmp_path: Path) -> None:
+    with refused("no_directory"):
         opened(f"sqlite:///{tmp_path}/missing/ledger.db")
 
 
@@ -260,7 +261,8 @@ def test_a_read_only_file_can_be_read_and_not_written(tmp_path_factory: pytest.T
     assert as_another_user(lambda: opened(url, dry_run=True).passwords(["r1"])) == "none"
     assert as_another_user(lambda: staged(opened(url, dry_run=True), run_of("a"), {"r1": "canary"})) == "none"
     (folder / "ledger.db").chmod(0o444)
-    assert as_another_user(lambda: staged(opened(url), run_of("a"), {"r1": "canary"})) in ("read_only", "permission")
+    assert as_another_user(lambda: staged(opened(url, make=False), run_of("a"), {"r1": "canary"})) in ("read_only", "permission")
+    assert as_another_user(lambda: opened(url, dry_run=True).check_writable()) in ("read_only", "permission")
     folder.chmod(0o755)
 
 

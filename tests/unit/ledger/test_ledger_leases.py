@@ -79,7 +79,7 @@ def test_a_run_that_lost_its_lease_changes_nothing_and_leaves_an_event(ledger: L
     assert kept(ledger, "r1") == {"staged": ["new"]}
     newest = ledger.devices(["r1"], include_events=1)["r1"]["events"][0]
     assert (newest["run_id"], newest["reason"]) == ("slow", "lost lease; said to be failed")
-    assert settled(ledger, run_of("next"), "r1", "changed") == "committed"
+    assert settled(ledger, run_of("next"), "r1", "changed", proof="vendor") == "committed"
 
 
 def test_settling_a_device_the_ledger_does_not_know_is_told(ledger: Ledger) -> None:

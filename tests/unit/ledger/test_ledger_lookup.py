@@ -17,8 +17,11 @@ import yaml
 from ansible import constants, context
 from ansible.errors import AnsibleLookupError
 from ansible.module_utils.common.collections import ImmutableDict
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar
 from sqlalchemy.engine import Connection
-from support.ledgers import PASSPHRASE, committed, opened, run_of, staged
+from support.actions import trusted
+from support.ledgers import PASSPHRASE, cheap_keys, committed, opened, run_of, settled, staged
 
 from ansible_collections.keyturn.devices.plugins.lookup import password
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger import crypto
@@ -38,6 +41,7 @@ def options_are_known() -> None:
 
 @pytest.fixture(autouse=True)
 def no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    cheap_keys(monkeypatch)
     for name in [name for name in os.environ if name.startswith("KEYTURN_")]:
         monkeypatch.delenv(name)
 
@@ -52,6 +56,7 @@ def lookup(url: str) -> Lookup:
     def run(*terms: str, variables: dict[str, Any] | None = None, **options: Any) -> list[Any]:
         plugin = password.LookupModule()
         plugin._load_name = NAME
+        plugin._templar = Templar(loader=DataLoader())
         defaults = {"ledger_url": url, "ledger_passphrase": PASSPHRASE}
         if variables is not None:
             return list(plugin.run(list(terms), variables, **options))
@@ -83,13 +88,32 @@ def test_a_device_without_one_is_an_error_or_the_default(ledger: Ledger, lookup:
 def test_without_a_ledger_it_makes_none(lookup: Lookup, tmp_path: Path) -> None:
     with pytest.raises(AnsibleLookupError, match="There is no "):
         lookup("r1")
-    assert lookup("r1", default="admin01") == ["admin01"]
+    with pytest.raises(AnsibleLookupError, match=r"There is no .*keyturn\.devices\.create_ledger"):
+        lookup("r1", default="admin01")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_options_come_from_variables_too(ledger: Ledger, lookup: Lookup, url: str) -> None:
     committed(ledger, "r1", "one")
     assert lookup("r1", variables={"ledger_url": url, "ledger_passphrase": PASSPHRASE}) == ["one"]
+
+
+def test_variables_are_templated_as_for_the_modules(ledger: Ledger, lookup: Lookup, url: str) -> None:
+    committed(ledger, "r1", "one")
+    variables = {"vault_x": PASSPHRASE, "ledger_url": url, "ledger_passphrase": trusted("{{ vault_x }}")}
+    assert lookup("r1", variables=variables) == ["one"]
+    with pytest.raises(AnsibleLookupError, match="nowhere"):
+        lookup("r1", variables={**variables, "ledger_passphrase": trusted("{{ nowhere }}")})
+
+
+def test_the_refused_password_of_an_orphaned_device_is_not_given(ledger: Ledger, lookup: Lookup) -> None:
+    committed(ledger, "r1", "refused")
+    staged(ledger, run_of("a"), {"r1": "refused too"})
+    settled(ledger, run_of("a"), "r1", live="neither")
+    with pytest.raises(AnsibleLookupError, match="no current password of r1; orphaned"):
+        lookup("r1")
+    assert lookup("r1", default="ask") == ["ask"]
+    assert lookup("r1", slot="staged") == ["refused too"]
 
 
 def test_options_come_from_the_environment_too(ledger: Ledger, lookup: Lookup, url: str, monkeypatch: pytest.MonkeyPatch) -> None:

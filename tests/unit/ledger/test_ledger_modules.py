@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import stat
 from collections.abc import Callable
@@ -14,13 +15,15 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+import support.ledgers
 from support.actions import run_action
+from support.ledgers import opened
 from support.postgresql import PostgresqlServer
 
 from ansible_collections.keyturn.devices.plugins.action import ledger as ledger_action
 from ansible_collections.keyturn.devices.plugins.action import ledger_info as info_action
-from ansible_collections.keyturn.devices.plugins.module_utils._ledger import opening, store
-from ansible_collections.keyturn.devices.plugins.module_utils._ledger.crypto import Cost
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger import people
+from ansible_collections.keyturn.devices.plugins.module_utils._run import Run
 
 PASSPHRASE = "canary passphrase/of tests"
 OTHER = "canary other passphrase"
@@ -30,13 +33,22 @@ POLICY = {"length": 20, "special": True}
 
 @pytest.fixture(autouse=True)
 def cheap_keys(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store, "Cost", lambda: Cost(n=2, r=1, p=1))
+    support.ledgers.cheap_keys(monkeypatch)
     for name in [name for name in os.environ if name.startswith("KEYTURN_")]:
         monkeypatch.delenv(name)
 
 
 @pytest.fixture
-def module(url: str) -> Module:
+def empty_ledger(url: str) -> None:
+    opened(url, passphrase=PASSPHRASE).close()
+
+
+@pytest.fixture
+def module(url: str, empty_ledger: None) -> Module:
+    return module_of(url)
+
+
+def module_of(url: str) -> Module:
     def run(state: str, *devices: dict[str, Any] | str, **options: Any) -> dict[str, Any]:
         listed = [{"name": device} if isinstance(device, str) else device for device in devices]
         defaults: dict[str, Any] = {"ledger_url": url, "ledger_passphrase": PASSPHRASE, "run_id": "run-1", "state": state}
@@ -52,7 +64,7 @@ def module(url: str) -> Module:
 
 
 @pytest.fixture
-def info(url: str) -> Callable[..., dict[str, Any]]:
+def info(url: str, empty_ledger: None) -> Callable[..., dict[str, Any]]:
     def run(**options: Any) -> dict[str, Any]:
         return run_action(info_action.ActionModule, **({"ledger_url": url, "ledger_passphrase": PASSPHRASE} | options))
 
@@ -98,10 +110,15 @@ STEPS: dict[str, list[tuple[str, dict[str, Any]]]] = {
         ("resumed", {"devices": [{"name": "r1"}], "run_id": "run-2"}),
     ],
     "settled": [("staged", {"devices": [given("r1")]}), ("settled", {"devices": [{"name": "r1", "outcome": "changed", "proof": "login"}]})],
-    "collected": [
-        ("staged", {"devices": [{"name": "r1", "source": "rms", "generated_csv": "/lists/1.csv"}]}),
-        ("collected", {"devices": [{"name": "r1", "password": "canary-made-by-vendor"}]}),
+    "followed": [
+        ("imported", {"devices": [{"name": "r1", "serial": "0011", "password": "canary-imported"}]}),
+        ("followed", {"devices": [{"name": "r2", "serial": "0011"}]}),
     ],
+    "retired": [
+        ("imported", {"devices": [{"name": "r1", "password": "canary-imported"}]}),
+        ("retired", {"devices": [{"name": "r1"}]}),
+    ],
+    "released": [("staged", {"devices": [given("r1")]}), ("released", {"devices": [{"name": "r1"}], "run_id": "by hand"})],
     "imported": [("imported", {"devices": [{"name": "r1", "password": "canary-imported"}]})],
     "committed": [
         ("staged", {"devices": [given("r1")]}),
@@ -134,12 +151,40 @@ def test_check_mode_tells_and_changes_nothing_then_it_is_done_once(module: Modul
     assert info(include_secrets=True, include_events=50)["devices"] == known
 
 
-def test_check_mode_makes_no_ledger(module: Module, info: Module, tmp_path: Path) -> None:
-    assert statuses(module("staged", given("r1"), check=True)) == {"r1": "staged"}
-    assert statuses(module("resumed", "r1", check=True)) == {"r1": "nothing_staged"}
-    assert info()["devices"] == {}
+def test_a_ledger_is_made_on_purpose_and_once(url: str, tmp_path: Path) -> None:
+    module = module_of(url)
+    told = module("created", run_id=None, check=True)
+    assert told["changed"] is True
     assert list(tmp_path.iterdir()) == []
-    assert module("settled", {"name": "r1", "outcome": "changed"})["reason"] == "absent"
+    made = module("created", run_id=None)
+    assert made["changed"] is True
+    assert made["ledger"] == told["ledger"]
+    assert made["ledger"].startswith("the ledger ")
+    for check in (True, False):
+        again = module("created", run_id=None, check=check)
+        assert (again["changed"], again["identity"]) == (False, made["identity"])
+    assert module("created", ledger_passphrase=OTHER)["reason"] == "wrong_passphrase"
+    assert module_of(f"sqlite:///{tmp_path}/missing/ledger.db")("created", check=True)["reason"] == "no_directory"
+    assert module_of(f"sqlite:///{tmp_path}/second.db")("created", ledger_passphrase="short", check=True)["reason"] == "weak_passphrase"
+
+
+def test_without_a_ledger_everything_else_fails_and_says_where_it_looked(url: str, tmp_path: Path) -> None:
+    module = module_of(url)
+    calls: list[dict[str, Any]] = [
+        {"state": "staged", "devices": [given("r1")]},
+        {"state": "imported", "devices": [{"name": "r1", "password": "canary-imported"}]},
+        {"state": "verified", "devices": [{"name": "r1"}]},
+        {"state": "exported", "path": str(tmp_path / "export.csv")},
+        {"state": "rekeyed", "new_passphrase": OTHER},
+    ]
+    results = [module(check=check, **call) for call in calls for check in (True, False)]
+    results.append(run_action(info_action.ActionModule, ledger_url=url, ledger_passphrase=PASSPHRASE))
+    where = str(tmp_path / "ledger.db") if url.startswith("sqlite") else "on 127.0.0.1"
+    for result in results:
+        assert result["reason"] == "absent"
+        assert where in result["msg"]
+        assert "ansible-playbook keyturn.devices.create_ledger" in result["msg"]
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_verifying_records_the_proof(module: Module, info: Module) -> None:
@@ -147,27 +192,6 @@ def test_verifying_records_the_proof(module: Module, info: Module) -> None:
     assert info()["devices"]["r1"]["last_verified"] is None
     assert statuses(module("verified", "r1", "r9")) == {"r1": "verified", "r9": "no_current"}
     assert info()["devices"]["r1"]["verified_by"] == "login"
-
-
-def test_passwords_are_collected_from_the_one_time_list_by_what_it_calls_a_router(module: Module, info: Module, tmp_path: Path) -> None:
-    path = tmp_path / "list.csv"
-    path.write_text("Device,MAC,Password\nDepot 1,00:11:22:33:44:55,canary-One-1\nDepot 2,00:11:22:33:44:66,canary-Two-2")
-    awaiting = [{"name": name, "source": "rms", "generated_csv": str(path)} for name in ("r1", "r2")]
-    module("staged", *awaiting)
-    identifiers = {"r1": ["0011", "001122334455", "Depot 1"], "r2": ["0022", "001122334466", "Depot 2"]}
-    devices = [{"name": name, "identifiers": known} for name, known in identifiers.items()]
-    # The last line has no end: it may be cut, and a cut password is worse than none.
-    assert statuses(module("collected", *devices, generated_csv=str(path))) == {"r1": "collected", "r2": "not_in_list"}
-    with path.open("a") as file:
-        file.write("\n")
-    assert statuses(module("collected", *devices, generated_csv=str(path))) == {"r1": "unchanged", "r2": "collected"}
-    assert info(include_secrets=True)["devices"]["r2"]["staged"]["password"] == "canary-Two-2"
-
-
-def test_a_list_that_is_not_there_is_told(module: Module, tmp_path: Path) -> None:
-    module("staged", {"name": "r1", "source": "rms", "generated_csv": "x"})
-    assert module("collected", "r1", generated_csv=str(tmp_path / "none.csv"))["reason"] == "file"
-    assert module("collected", "r1")["reason"] == "input"
 
 
 def test_every_mistake_in_a_batch_is_named_and_nothing_is_staged(module: Module, info: Module) -> None:
@@ -202,11 +226,15 @@ def test_a_former_password_does_not_come_back_when_the_policy_says_so(module: Mo
     assert statuses(module("staged", given("r1", "canary-Password-2", policy=policy), run_id="run-3")) == {"r1": "staged"}
 
 
-def test_a_changed_serial_is_a_warning(module: Module) -> None:
+def test_a_renamed_and_an_exchanged_device_are_warnings(module: Module) -> None:
     module("imported", {"name": "r1", "password": "canary-imported", "serial": "0011"})
-    result = module("staged", {"name": "r1", "serial": "0022"})
-    assert result["devices"][0]["warnings"] == ["serial_changed"]
-    assert "r1" in result["printed"]
+    result = module("staged", {"name": "r2", "serial": "0011"})
+    assert result["devices"][0]["warnings"] == ["renamed"]
+    assert "r2" in result["warnings"][0]
+    result = module("followed", {"name": "r2", "serial": "0022"}, run_id="run-1")
+    assert statuses(result) == {"r2": "exchanged"}
+    assert result["devices"][0]["put_away_as"] == "r2 (0011)"
+    assert "r2" in result["warnings"][0]
 
 
 def test_export_and_import_carry_a_ledger_over(module: Module, info: Module, tmp_path: Path, postgresql: PostgresqlServer) -> None:
@@ -220,6 +248,7 @@ def test_export_and_import_carry_a_ledger_over(module: Module, info: Module, tmp
     assert module("exported", path=str(path), slots=["current", "staged", "previous"])["changed"] is False
     assert [entry.name for entry in tmp_path.iterdir() if "export" in entry.name] == ["export.csv"]
     elsewhere = {"ledger_url": postgresql.new_database()}
+    opened(elsewhere["ledger_url"], passphrase=PASSPHRASE).close()
     assert module("imported", path=str(path), **elsewhere)["summary"] == {"imported": 2}
     assert module("imported", path=str(path), **elsewhere)["changed"] is False
     known = info(include_secrets=True, **elsewhere)["devices"]
@@ -239,7 +268,7 @@ def test_an_export_does_not_write_over_another_file(module: Module, tmp_path: Pa
     assert module("exported", path=str(path), overwrite=True)["changed"] is True
     assert "canary-one" in path.read_text()
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert module("exported", path=str(tmp_path / "missing" / "export.csv"))["reason"] == "no_folder"
+    assert module("exported", path=str(tmp_path / "missing" / "export.csv"))["reason"] == "no_directory"
 
 
 def test_a_handover_list_by_serial_is_imported_to_the_devices_that_have_them(module: Module, info: Module, tmp_path: Path) -> None:
@@ -300,9 +329,41 @@ def test_an_import_of_what_is_staged_makes_that_current(module: Module, info: Mo
     assert known["current"]["source"] == "value"
 
 
-def test_an_import_leaves_a_device_alone_that_a_run_is_at(module: Module) -> None:
+def test_an_import_goes_through_whoever_holds_a_lease(module: Module, info: Module) -> None:
     module("staged", given("r1"))
-    assert statuses(module("imported", {"name": "r1", "password": "canary-x"}, run_id="other")) == {"r1": "busy"}
+    assert statuses(module("imported", {"name": "r1", "password": "canary-x"}, run_id="other")) == {"r1": "imported"}
+    known = info(include_secrets=True, include_events=9)["devices"]["r1"]
+    assert (known["current"]["password"], known["staged"], known["lease"]) == ("canary-x", None, None)
+    assert "the lease of run run-1 was broken" in [event["reason"] for event in known["events"]]
+
+
+def test_a_person_breaks_a_lease(module: Module, info: Module) -> None:
+    module("staged", given("r1"))
+    assert statuses(module("resumed", "r1", run_id="run-2")) == {"r1": "busy"}
+    released = module("released", "r1", "r9", run_id=None)
+    assert statuses(released) == {"r1": "released", "r9": "not_in_ledger"}
+    assert released["devices"][0]["run_id"] == "run-1"
+    assert statuses(module("released", "r1", run_id=None)) == {"r1": "not_leased"}
+    assert statuses(module("resumed", "r1", run_id="run-2")) == {"r1": "resumed"}
+
+
+def test_a_one_time_list_is_told_of_and_can_be_taken_out_by_a_person(module: Module, info: Module, url: str, tmp_path: Path) -> None:
+    module("staged", {"name": "r1", "source": "rms", "list_id": "list-1"})
+    with opened(url, passphrase=PASSPHRASE) as ledger:
+        ledger.reserve_list("list-1", Run("run-1"), 1000)
+        ledger.append_list("list-1", b"serial,password\n0011,")
+        ledger.append_list("list-1", b"canary-made-by-vendor\n")
+    told = info()
+    assert [(each["id"], each["run_id"], each["devices"]) for each in told["lists"]] == [("list-1", "run-1", ["r1"])]
+    assert "canary" not in told["printed"]
+    path = tmp_path / "list.csv"
+    assert module("list_exported", list_id="list-1", path=str(path), check=True)["changed"] is True
+    assert not path.exists()
+    assert module("list_exported", list_id="list-1", path=str(path))["changed"] is True
+    assert path.read_bytes() == b"serial,password\n0011,canary-made-by-vendor\n"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert module("list_exported", list_id="list-1", path=str(path))["changed"] is False
+    assert module("list_exported", list_id="list-9", path=str(path))["reason"] == "input"
 
 
 def test_rekeying_is_done_once_and_can_be_asked_for_again(module: Module, info: Module, tmp_path: Path) -> None:
@@ -393,15 +454,67 @@ def test_an_unforeseen_error_shows_no_secret(module: Module, monkeypatch: pytest
     def broken(*arguments: Any, **_options: Any) -> None:
         raise RuntimeError(f"cannot handle {arguments}")
 
-    monkeypatch.setattr(opening, "create", broken)
-    monkeypatch.setattr(store, "create", broken)
+    monkeypatch.setattr(people, "import_passwords", broken)
     assert module("imported", {"name": "r1", "password": "canary-one"})["failed"] is True
 
 
-def test_the_last_line_of_a_list_that_is_known_to_be_whole_counts(module: Module, tmp_path: Path) -> None:
-    path = tmp_path / "list.csv"
-    path.write_text("serial,password\n0011,canary-One-1")
-    module("staged", {"name": "r1", "source": "rms", "generated_csv": str(path)})
-    device = {"name": "r1", "identifiers": ["0011"]}
-    assert statuses(module("collected", device, generated_csv=str(path))) == {"r1": "not_in_list"}
-    assert statuses(module("collected", device, generated_csv=str(path), list_complete=True)) == {"r1": "collected"}
+def test_serials_of_the_inventory_name_the_devices_of_a_handover_list(module: Module, info: Module, tmp_path: Path) -> None:
+    module("imported", {"name": "old-name", "password": "canary-old", "serial": "0011"})
+    path = tmp_path / "handover.csv"
+    path.write_text("serial;password\n0011;canary-new\n0022;canary-two\n")
+    assert module("imported", path=str(path))["reason"] == "input"
+    result = module("imported", path=str(path), serials={"r1": "0011", "r2": "0022", "r3": None})
+    assert statuses(result) == {"r1": "imported", "r2": "imported"}
+    known = info(include_secrets=True)["devices"]
+    assert {name: (device["serial"], device["current"]["password"]) for name, device in known.items()} == {
+        "r1": ("0011", "canary-new"),
+        "r2": ("0022", "canary-two"),
+    }
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "'", "''=", "'x", ""])
+def test_no_cell_of_an_export_is_a_formula_and_an_import_brings_it_back(
+    module: Module, info: Module, tmp_path: Path, postgresql: PostgresqlServer, start: str
+) -> None:
+    name, password = f"{start}r1", f"{start}cmd|' /C calc'!A0"
+    module("imported", {"name": name, "password": password, "serial": f"{start}0011"})
+    path = tmp_path / "export.csv"
+    module("exported", path=str(path))
+    with path.open(newline="") as file:
+        for cell in next(row for row in csv.reader(file) if "current" in row):
+            assert not cell.startswith(("=", "+", "-", "@"))
+    elsewhere = {"ledger_url": postgresql.new_database()}
+    opened(elsewhere["ledger_url"], passphrase=PASSPHRASE).close()
+    module("imported", path=str(path), **elsewhere)
+    known = info(include_secrets=True, **elsewhere)["devices"]
+    assert {name: (device["serial"], device["current"]["password"]) for name, device in known.items()} == {name: (f"{start}0011", password)}
+
+
+def test_a_file_that_is_no_export_keeps_its_apostrophes(module: Module, info: Module, tmp_path: Path) -> None:
+    path = tmp_path / "own.csv"
+    path.write_text("name,password\nr1,'=canary\n")
+    module("imported", path=str(path))
+    assert info(include_secrets=True)["devices"]["r1"]["current"]["password"] == "'=canary"
+
+
+def test_a_retired_device_is_listed_and_exported_only_when_asked_for(module: Module, info: Module, tmp_path: Path) -> None:
+    module("imported", {"name": "r1", "password": "canary-one"}, {"name": "r2", "password": "canary-two"})
+    assert statuses(module("retired", "r1", "r9")) == {"r1": "retired", "r9": "not_in_ledger"}
+    assert list(info()["devices"]) == ["r2"]
+    assert info(include_retired=True)["devices"]["r1"]["retired"] is True
+    assert module("exported", path=str(tmp_path / "a.csv"))["passwords"] == 1
+    assert module("exported", path=str(tmp_path / "b.csv"), include_retired=True)["passwords"] == 2
+    assert statuses(module("staged", given("r1"))) == {"r1": "staged"}
+    assert set(info()["devices"]) == {"r1", "r2"}
+
+
+def test_the_modes_of_a_ledger_file_are_a_warning(sqlite_url: str, tmp_path: Path) -> None:
+    module = module_of(sqlite_url)
+    module("created", run_id=None)
+    (tmp_path / "ledger.db").chmod(0o644)
+    checked = module("released", "r1", check=True)
+    assert "0644" in checked["warnings"][0]
+    assert stat.S_IMODE((tmp_path / "ledger.db").stat().st_mode) == 0o644
+    assert "narrowed" in module("released", "r1")["warnings"][0]
+    assert stat.S_IMODE((tmp_path / "ledger.db").stat().st_mode) == 0o600
+    assert "warnings" not in module("released", "r1")

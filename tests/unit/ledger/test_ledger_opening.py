@@ -13,7 +13,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from support.ledgers import LEASE, PASSPHRASE, Clock, committed, kept, opened, run_of, settled, staged
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine
+from support.ledgers import CHEAP, LEASE, PASSPHRASE, Clock, committed, kept, opened, run_of, settled, staged
 from support.postgresql import PostgresqlServer
 
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger import crypto
@@ -43,7 +45,7 @@ def test_a_wrong_passphrase_is_told_and_changes_nothing(ledger: Ledger, url: str
 )
 def test_a_ledger_is_not_made_with_a_passphrase_that_protects_nothing(url: str, passphrase: str, reason: str) -> None:
     assert reason_of(lambda: opened(url, passphrase=passphrase)) == reason
-    assert reason_of(lambda: opened(url, absent="fail")) == "absent"
+    assert reason_of(lambda: opened(url, make=False)) == "absent"
 
 
 def test_an_existing_ledger_without_a_passphrase_is_told(ledger: Ledger, url: str) -> None:
@@ -51,13 +53,21 @@ def test_an_existing_ledger_without_a_passphrase_is_told(ledger: Ledger, url: st
 
 
 def test_a_missing_ledger_is_only_made_when_asked_for(url: str, tmp_path: Path) -> None:
-    assert reason_of(lambda: opened(url, absent="fail")) == "absent"
-    with opened(url, absent="empty") as ledger:
-        staged(ledger, run_of("a"), {"r1": "forgotten"})
-    with opened(url, dry_run=True) as ledger:
-        assert ledger.devices() == {}
-    assert reason_of(lambda: opened(url, absent="fail")) == "absent"
+    for _time in range(2):
+        assert reason_of(lambda: opened(url, make=False)) == "absent"
+        assert reason_of(lambda: opened(url, dry_run=True)) == "absent"
+    assert Ledger.create(url, PASSPHRASE, cost=CHEAP, dry_run=True) == (None, True)
+    assert reason_of(lambda: opened(url, make=False)) == "absent"
     assert list(tmp_path.iterdir()) == []
+    made, new = Ledger.create(url, PASSPHRASE, cost=CHEAP)
+    assert new
+    assert made is not None
+    committed(made, "r1", "one")
+    again, new = Ledger.create(url, PASSPHRASE, cost=CHEAP)
+    assert not new
+    assert again is not None
+    assert again.identity == made.identity
+    assert again.passwords(["r1"]) == {"r1": "one"}
 
 
 def test_rekeying_changes_the_passphrase_and_keeps_every_password(ledger: Ledger, url: str, open_again: Callable[..., Ledger]) -> None:
@@ -103,7 +113,8 @@ def test_a_password_moved_to_another_device_inside_the_database_is_refused(sqlit
         committed(ledger, "r2", "two")
         with sqlite3.connect(tmp_path / "ledger.db") as connection:
             connection.execute(
-                "UPDATE keyturn_passwords SET secret = (SELECT secret FROM keyturn_passwords WHERE device = 'r1') WHERE device = 'r2'"
+                "UPDATE keyturn_passwords SET secret = (SELECT secret FROM keyturn_passwords JOIN keyturn_devices AS d ON d.id = device "
+                "WHERE d.name = 'r1') WHERE device = (SELECT id FROM keyturn_devices WHERE name = 'r2')"
             )
         connection.close()
         assert reason_of(lambda: ledger.passwords(["r2"])) == "corrupt"
@@ -112,16 +123,15 @@ def test_a_password_moved_to_another_device_inside_the_database_is_refused(sqlit
 
 @pytest.mark.parametrize("mask", [0o000, 0o022, 0o777])
 def test_file_and_journal_belong_to_their_owner_alone_from_the_first_byte(
-    sqlite_url: str, tmp_path: Path, mask: int, monkeypatch: pytest.MonkeyPatch
+    sqlite_url: str, tmp_path: Path, mask: int, request: pytest.FixtureRequest
 ) -> None:
     seen: dict[str, int] = {}
-    write = crypto.SecretBox.seal
 
-    def seal(*arguments: str) -> bytes:
+    def look(*_unused: object) -> None:
         seen.update((path.name, stat.S_IMODE(path.stat().st_mode)) for path in tmp_path.iterdir())
-        return write(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(SecretBox, "seal", seal)
+    sa.event.listen(Engine, "after_cursor_execute", look)
+    request.addfinalizer(lambda: sa.event.remove(Engine, "after_cursor_execute", look))
     before = os.umask(mask)
     try:
         with opened(sqlite_url) as ledger:
@@ -136,10 +146,14 @@ def test_file_and_journal_belong_to_their_owner_alone_from_the_first_byte(
 def test_a_file_that_others_can_read_is_narrowed(sqlite_url: str, tmp_path: Path) -> None:
     opened(sqlite_url).close()
     (tmp_path / "ledger.db").chmod(0o644)
-    opened(sqlite_url, dry_run=True).close()
+    with opened(sqlite_url, dry_run=True) as ledger:
+        assert "0644" in ledger.warnings[0]
     assert stat.S_IMODE((tmp_path / "ledger.db").stat().st_mode) == 0o644
-    opened(sqlite_url).close()
+    with opened(sqlite_url, make=False) as ledger:
+        assert "narrowed" in ledger.warnings[0]
     assert stat.S_IMODE((tmp_path / "ledger.db").stat().st_mode) == 0o600
+    with opened(sqlite_url, make=False) as ledger:
+        assert ledger.warnings == []
 
 
 def test_an_empty_file_left_by_a_stopped_maker_becomes_a_ledger(sqlite_url: str, tmp_path: Path) -> None:
@@ -156,8 +170,9 @@ def test_the_key_is_derived_once_per_process(ledger: Ledger, url: str) -> None:
 
 
 def test_the_default_key_is_as_slow_as_it_should_be(sqlite_url: str) -> None:
-    with Ledger.open(sqlite_url, PASSPHRASE) as ledger:
-        committed(ledger, "r1", "one")
+    made, _new = Ledger.create(sqlite_url, PASSPHRASE)
+    assert made is not None
+    committed(made, "r1", "one")
     with Ledger.open(sqlite_url, PASSPHRASE) as ledger:
         assert ledger.passwords(["r1"]) == {"r1": "one"}
     assert Cost().n * Cost().p >= 2**17
@@ -166,6 +181,16 @@ def test_the_default_key_is_as_slow_as_it_should_be(sqlite_url: str) -> None:
 @pytest.mark.parametrize("cost", [Cost(n=3), Cost(n=2**30), Cost(r=0), Cost(p=10**6)])
 def test_key_parameters_that_would_take_the_machine_down_are_refused(cost: Cost) -> None:
     assert reason_of(lambda: SecretBox.create(PASSPHRASE, cost)) == "corrupt"
+
+
+@pytest.mark.parametrize("column", ["scrypt_n = 2", "scrypt_r = 1", "scrypt_p = 1"])
+def test_key_parameters_that_somebody_made_weaker_are_refused(sqlite_url: str, tmp_path: Path, column: str) -> None:
+    made, _new = Ledger.create(sqlite_url, PASSPHRASE)
+    assert made is not None
+    with sqlite3.connect(tmp_path / "ledger.db") as connection:
+        connection.execute(f"UPDATE keyturn_meta SET {column}")
+    connection.close()
+    assert reason_of(lambda: Ledger.open(sqlite_url, PASSPHRASE)) == "tampered"
 
 
 @pytest.mark.parametrize(
@@ -181,6 +206,11 @@ def test_key_parameters_that_would_take_the_machine_down_are_refused(cost: Cost)
         "postgresql+psycopg2://user:canary@host/db",
         "postgresql+psycopg://user@host/db?password=canary",
         "postgresql+psycopg://user:canary@host:port/db",
+        "postgresql+psycopg://user:can@canary@host/db",
+        "postgresql+psycopg://us@canary:secret@host/db",
+        "postgresql+psycopg://user:can/canary@host/db",
+        "postgresql+psycopg://user:can?canary@host/db",
+        "postgresql+psycopg://user:can#canary@host/db",
     ],
 )
 def test_a_url_that_cannot_hold_a_ledger_is_told_without_showing_it(wrong: str) -> None:
@@ -192,6 +222,7 @@ def test_a_url_that_cannot_hold_a_ledger_is_told_without_showing_it(wrong: str) 
 
 def test_the_password_in_a_url_is_known_in_both_its_forms() -> None:
     assert password_of_url("postgresql+psycopg://user:p%40ss:w@host/db") == ["p%40ss:w", "p@ss:w"]
+    assert password_of_url("postgresql+psycopg://user:p@ss@host/db")[0] == "p@ss"
     assert password_of_url("sqlite:///ledger.db") == []
 
 

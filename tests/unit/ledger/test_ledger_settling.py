@@ -10,8 +10,8 @@ import pytest
 from support.ledgers import LEASE, Clock, committed, kept, record, run_of, settled, staged, statuses
 
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.errors import LedgerError
-from ansible_collections.keyturn.devices.plugins.module_utils._ledger.rules import Attempt, Outcome, decide
-from ansible_collections.keyturn.devices.plugins.module_utils._ledger.store import Ledger
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger.rules import Attempt, Settlement, decide
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger.store import ImportRow, Ledger
 
 FIRST = Attempt(attempts=1, excused=0, has_password=True)
 SECOND = Attempt(attempts=2, excused=0, has_password=True)
@@ -22,29 +22,34 @@ AWAITING = Attempt(attempts=1, excused=0, has_password=False)
 @pytest.mark.parametrize(
     ("outcome", "attempt", "status"),
     [
-        (Outcome("r", "changed"), FIRST, "committed"),
-        (Outcome("r", "unchanged"), SECOND, "committed"),
-        (Outcome("r", "failed"), FIRST, "dropped"),
-        (Outcome("r", "failed", "offline"), FIRST, "dropped"),
-        (Outcome("r", "failed"), SECOND, "kept"),
-        (Outcome("r", "unknown"), FIRST, "kept"),
-        (Outcome("r", "unknown"), LAST, "orphaned"),
-        (Outcome("r", "failed"), LAST, "orphaned"),
-        (Outcome("r", "unknown", "offline"), LAST, "kept"),
-        (Outcome("r", "unknown"), Attempt(5, 1, True), "kept"),
-        (Outcome("r", "changed"), LAST, "committed"),
+        (Settlement("r", "changed", proof="vendor"), FIRST, "committed"),
+        (Settlement("r", "unchanged", proof="login"), SECOND, "committed"),
+        # Nothing vouches for it, and a vendor that says "unchanged" may mean the old password.
+        (Settlement("r", "changed"), FIRST, "kept"),
+        (Settlement("r", "unchanged"), FIRST, "kept"),
+        (Settlement("r", "unchanged", proof="vendor"), FIRST, "kept"),
+        (Settlement("r", "unchanged", "same_password", proof="vendor"), LAST, "orphaned"),
+        (Settlement("r", "failed"), FIRST, "dropped"),
+        (Settlement("r", "failed", "offline"), FIRST, "dropped"),
+        (Settlement("r", "failed"), SECOND, "kept"),
+        (Settlement("r", "unknown"), FIRST, "kept"),
+        (Settlement("r", "unknown"), LAST, "orphaned"),
+        (Settlement("r", "failed"), LAST, "orphaned"),
+        (Settlement("r", "unknown", "offline"), LAST, "kept"),
+        (Settlement("r", "unknown"), Attempt(5, 1, True), "kept"),
+        (Settlement("r", "changed", proof="vendor"), LAST, "committed"),
         # What a log-in proved goes before what anybody said.
-        (Outcome("r", "failed", live="staged"), FIRST, "committed"),
-        (Outcome("r", "changed", live="current"), FIRST, "dropped"),
-        (Outcome("r", "unknown", live="current"), LAST, "dropped"),
-        (Outcome("r", "changed", live="neither"), FIRST, "orphaned"),
+        (Settlement("r", "failed", live="staged"), FIRST, "committed"),
+        (Settlement("r", "changed", live="current"), FIRST, "dropped"),
+        (Settlement("r", "unknown", live="current"), LAST, "dropped"),
+        (Settlement("r", "changed", live="neither"), FIRST, "orphaned"),
         # A password that nobody has yet is no current one.
-        (Outcome("r", "changed"), AWAITING, "kept"),
-        (Outcome("r", "failed"), AWAITING, "dropped"),
-        (Outcome("r", "changed"), Attempt(5, 0, False), "orphaned"),
+        (Settlement("r", "changed", proof="vendor"), AWAITING, "kept"),
+        (Settlement("r", "failed"), AWAITING, "dropped"),
+        (Settlement("r", "changed"), Attempt(5, 0, False), "orphaned"),
     ],
 )
-def test_the_verdict(outcome: Outcome, attempt: Attempt, status: str) -> None:
+def test_the_verdict(outcome: Settlement, attempt: Attempt, status: str) -> None:
     assert decide(outcome, attempt, max_attempts=5).status == status
 
 
@@ -65,7 +70,7 @@ def test_a_refusal_after_a_killed_attempt_does_not_drop_what_may_be_in_force(led
 
 
 def test_a_log_in_with_the_current_password_drops_the_staged_one_and_verifies(ledger: Ledger) -> None:
-    committed(ledger, "r1", "old", proof="none")
+    ledger.import_passwords([ImportRow("r1", "old")], run_of("by hand"))
     staged(ledger, run_of("a"), {"r1": "new"})
     assert settled(ledger, run_of("a"), "r1", live="current", proof="login") == "dropped"
     assert kept(ledger, "r1") == {"current": ["old"], "dropped": ["new"]}
@@ -127,7 +132,7 @@ def test_a_person_can_commit_or_drop_what_is_staged_and_clear_an_orphan(ledger: 
 def test_a_person_does_not_decide_over_a_run_that_is_at_it(ledger: Ledger) -> None:
     staged(ledger, run_of("a"), {"r1": "new"})
     assert settled(ledger, run_of("by hand"), "r1", live="current", claim=True) == "busy"
-    assert settled(ledger, run_of("a"), "r1", "changed") == "committed"
+    assert settled(ledger, run_of("a"), "r1", "changed", proof="vendor") == "committed"
 
 
 @pytest.mark.parametrize("wrong", [{"outcome": "maybe"}, {"proof": "hearsay"}, {"live": "both"}, {"reason": "with\nlines"}])
@@ -139,7 +144,7 @@ def test_an_outcome_that_is_none_is_refused(ledger: Ledger, wrong: dict[str, str
 
 
 def test_passwords_that_the_vendor_makes_are_collected_after_they_are_staged(ledger: Ledger) -> None:
-    staged(ledger, run_of("a"), {"r1": None, "r2": None}, generated_csv="/lists/a.csv")
+    staged(ledger, run_of("a"), {"r1": None, "r2": None}, list_id="list-a")
     assert record(ledger, "r1")["staged"]["awaiting"] is True
     assert settled(ledger, run_of("a"), "r2", "changed", proof="vendor") == "kept"
     assert statuses(ledger.collect(run_of("a"), {"r1": "made by vendor"})) == {"r1": "collected"}
@@ -149,10 +154,10 @@ def test_passwords_that_the_vendor_makes_are_collected_after_they_are_staged(led
 
 
 def test_the_next_run_collects_what_a_killed_one_left(ledger: Ledger, clock: Clock) -> None:
-    staged(ledger, run_of("killed"), {"r1": None}, generated_csv="/lists/a.csv")
+    staged(ledger, run_of("killed"), {"r1": None}, list_id="list-a")
     clock.advance(LEASE + 1)
     resumed = ledger.resume(["r1"], run_of("next"), LEASE)[0]
-    assert (resumed.status, resumed.details["generated_csv"]) == ("awaiting", "/lists/a.csv")
+    assert (resumed.status, resumed.details["list_id"]) == ("awaiting", "list-a")
     assert statuses(ledger.collect(run_of("next"), {"r1": "made by vendor"})) == {"r1": "collected"}
     assert kept(ledger, "r1") == {"staged": ["made by vendor"]}
 

@@ -241,3 +241,22 @@ def test_the_longest_passwords_are_made_quickly_too(limit: int | None) -> None:
     policy = policy_of(length=256, special=True, max_digit_run=limit)
     assert violations(generate(policy), policy) == []
     assert time.process_time() - started < 2
+
+
+def test_no_password_begins_like_a_formula_of_a_spreadsheet() -> None:
+    policy = PasswordPolicy(length=3, min_length=3, upper=False, lower=False, digits=True, special=True, allowed_specials="=+-@!")
+    totals: list[int] = []
+    generate(policy, (), lambda total: totals.append(total) or 0)  # type: ignore[func-returns-value]
+    made = {generate(policy, (), lambda _total, rank=rank: rank) for rank in range(totals[0])}  # type: ignore[misc]
+    wanted = {
+        text
+        for text in map("".join, itertools.product("0123456789=+-@!", repeat=3))
+        if text[0] not in "=+-@" and any(each.isdigit() for each in text) and any(not each.isdigit() for each in text)
+    }
+    assert made == wanted
+
+
+def test_a_policy_that_leaves_nothing_to_begin_with_is_told() -> None:
+    policy = PasswordPolicy(upper=False, lower=False, digits=False, special=True, allowed_specials="=+")
+    with pytest.raises(PolicyError, match="begin"):
+        generate(policy)

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -15,11 +16,12 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
 from ansible_collections.keyturn.devices.plugins.module_utils._http import BearerToken, HttpClient
+from ansible_collections.keyturn.devices.plugins.module_utils._outcomes import REASONS
 from ansible_collections.keyturn.devices.plugins.module_utils._redact import MASK, Redactor
 from ansible_collections.keyturn.devices.plugins.module_utils._rms.channel import Channel, watch
 from ansible_collections.keyturn.devices.plugins.module_utils._rms.client import RmsClient, RmsFault, errors_of, status_url
-from ansible_collections.keyturn.devices.plugins.module_utils._rms.devices import find_routers, list_routers, read_router
-from ansible_collections.keyturn.devices.plugins.module_utils._rms.outcomes import Target, outcome_of_error
+from ansible_collections.keyturn.devices.plugins.module_utils._rms.devices import Router, find_routers, list_routers, pick, read_router
+from ansible_collections.keyturn.devices.plugins.module_utils._rms.outcomes import REFUSALS, Target, outcome_of_error
 from ansible_collections.keyturn.devices.plugins.module_utils._rms.passwords import SET, UPLOAD, Sent, send
 
 
@@ -45,7 +47,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def client(httpserver: HTTPServer, clock: Clock) -> RmsClient:
-    http = HttpClient(timeout=2, auth=BearerToken("t0ken-Secret"), retries=1)
+    http = HttpClient(timeout=2, auth=BearerToken("t0ken-Secret"), retries=1, most_bytes=64 * 1024 * 1024)
     return RmsClient(
         http, Redactor(["t0ken-Secret"]), rms_url=httpserver.url_for("/api"), deadline=clock.now + 60, clock=clock, sleep=clock.sleep
     )
@@ -99,23 +101,90 @@ def test_errors_are_read_in_every_shape(errors: Any, expected: list[tuple[str, s
         ("Device did not respond", "unknown", "timeout"),
         ("Connection was lost during the operation", "unknown", "timeout"),
         ("Device went offline before it answered", "unknown", "timeout"),
-        ("Password is the same. Use a different new password.", "unchanged", "same_password"),
-        ("The new password is the same as the current one", "unchanged", "same_password"),
-        ("Passwords do not match.", "failed", "rejected"),
-        ("Password was used before, not the same as the previous five", "failed", "rejected"),
-        ("Failed to change password.", "failed", "rejected"),
         ("A password of minimum 8 characters is accepted.", "failed", "rejected_by_policy"),
+        (
+            "A password of minimum 8 characters and maximum 4094 characters, at least one uppercase letter, one lowercase letter, "
+            "one number, one special character is accepted.",
+            "failed",
+            "rejected_by_policy",
+        ),
+        ("Bad password: Password is too short. Minimum length is 8 characters.", "failed", "rejected_by_policy"),
+        ("Bad password: Password must contain both lowercase and uppercase letters.", "failed", "rejected_by_policy"),
+        ("The password must be at least 8 characters long", "failed", "rejected_by_policy"),
+        ("The device refused the password: wanted: one lowercase letter, one number. (********)", "failed", "rejected_by_policy"),
+        ("DEVICE IS OFFLINE", "failed", "offline"),
+        ("Router was offline [Code: -1]", "failed", "offline"),
+        ("Unauthorized.", "failed", "unauthorized"),
+        ("The device is busy.", "failed", "conflict"),
         ("Bad password: Password is too short.", "failed", "rejected_by_policy"),
         ("Not enough credits", "failed", "unauthorized"),
         ("Device is not authorized", "failed", "unauthorized"),
         ("Another task is already running on the device", "failed", "conflict"),
         ("Device not found", "failed", "not_found"),
-        ("", "failed", "rejected"),
     ],
 )
 def test_an_error_event_is_read_by_its_words(text: str, status: str, reason: str) -> None:
-    outcome = outcome_of_error(text, text)
+    outcome = outcome_of_error(text, "-97")
     assert (outcome.status, outcome.reason) == (status, reason)
+    assert outcome.message.endswith(f"{text} [-97]")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "Error",
+        "Disconnected",
+        "Device disconnected.",
+        "The device was disconnected while it was changed",
+        "Internal error",
+        "Internal server error.",
+        "Unknown error.",
+        "Failed",
+        "Failed to change password.",
+        "Could not save the configuration",
+        "Passwords do not match.",
+        "Password was used before, not the same as the previous five",
+        "The device answered with an error.",
+        # Words of a known refusal, in something else.
+        "Password changed, but the device is offline now",
+        "Device is offline after the change",
+        "Device was offline. The password was changed later.",
+        "Access to the log was denied after the change",
+        "Content-Length of the answer was wrong",
+        "The answer was cut at its length",
+        "Changed; permission of the file could not be restored",
+        "Credit was used; the task was not found at its end",
+        "The password must be confirmed by a reboot",
+        "Policy was updated",
+        "Device rejected the connection after the password was written",
+    ],
+)
+def test_words_that_leave_the_outcome_open_are_unknown(text: str) -> None:
+    outcome = outcome_of_error(text, "")
+    assert (outcome.status, outcome.reason) == ("unknown", "rejected")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Password is the same. Use a different new password.",
+        "The new password is the same as the current one",
+        "The password must not be the same as the current password",
+        "New password cannot be same as old password.",
+    ],
+)
+def test_a_refusal_of_the_same_password_proves_nothing(text: str) -> None:
+    outcome = outcome_of_error(text, "-6")
+    assert (outcome.status, outcome.reason, outcome.retryable) == ("unknown", "same_password", False)
+    assert "RMS claims" in outcome.message
+    assert text in outcome.message
+
+
+def test_every_known_refusal_says_where_it_is_from() -> None:
+    assert {refusal.grade for refusal in REFUSALS} == {"documented", "observed", "assumed"}
+    assert all("facts" in refusal.evidence or "passwd" in refusal.evidence for refusal in REFUSALS)
+    assert {refusal.reason for refusal in REFUSALS} < set(REASONS)
 
 
 def test_a_long_vendor_text_is_cut_between_words_after_it_was_redacted(client: RmsClient) -> None:
@@ -198,10 +267,18 @@ class TestFinding:
         assert len(listing.asked) <= requests
         assert client.request_count == len(listing.asked)
 
-    def test_stops_when_all_are_found(self, httpserver: HTTPServer, client: RmsClient) -> None:
+    @pytest.mark.parametrize("wanted", [1, 2, 3, 10])
+    def test_a_second_entry_at_the_other_end_of_the_list_is_seen(self, httpserver: HTTPServer, client: RmsClient, wanted: int) -> None:
         listing = Listing(httpserver, 5000)
-        find_routers(client, [f"{number:010d}" for number in range(10)])
-        assert len(listing.asked) == 1
+        listing.items.append({"id": 99, "serial": "0000000000", "status": 1})
+        found = find_routers(client, [f"{number:010d}" for number in range(wanted)])
+        assert [router.id for router in found["0000000000"]] == [70_000, 99]
+        assert all(len(routers) == 1 for serial, routers in found.items() if serial != "0000000000")
+        assert len(listing.asked) <= 6
+
+    def test_nobody_is_found_without_a_request(self, client: RmsClient) -> None:
+        assert find_routers(client, []) == {}
+        assert client.request_count == 0
 
     def test_copes_with_smaller_pages_than_asked_for(self, httpserver: HTTPServer, client: RmsClient) -> None:
         listing = Listing(httpserver, 250, most=100)
@@ -229,6 +306,46 @@ class TestFinding:
     def test_an_exact_match_only(self, httpserver: HTTPServer, client: RmsClient) -> None:
         Listing(httpserver, 50)
         assert find_routers(client, ["1", "000000001"]) == {"1": [], "000000001": []}
+
+
+def test_one_look_up_decides_who_can_be_asked() -> None:
+    online, offline, unsure = (
+        Router(number, "1100000007", status=status) for number, status in enumerate(("online", "offline", "unknown"))
+    )
+    assert pick([online]) == (online, None)
+    assert pick([unsure]) == (unsure, None)
+    for routers, router, reason in (([], None, "not_found"), ([online, offline], None, "conflict"), ([offline], offline, "offline")):
+        picked = pick(routers)
+        assert picked.router == router
+        assert picked.refusal is not None
+        assert (picked.refusal.status, picked.refusal.reason) == ("failed", reason)
+
+
+class TestTheUrl:
+    @pytest.mark.parametrize(
+        ("url", "in_clear"),
+        [
+            ("https://rms.example.com/api", False),
+            ("http://rms.example.com/api", True),
+            ("http://10.0.0.1/api", True),
+            ("http://127.0.0.1:8080/api", False),
+            ("http://[::1]/api", False),
+            ("http://localhost/api", False),
+            ("http://localhost.example.com/api", True),
+        ],
+    )
+    def test_tells_whether_anybody_can_listen(self, url: str, in_clear: bool) -> None:
+        warning = RmsClient(HttpClient(), Redactor(), rms_url=url).warning
+        assert ("without TLS" in warning) is in_clear
+        assert (url in warning) is in_clear
+
+    def test_is_told_when_rms_cannot_be_read_and_its_user_is_not(self) -> None:
+        client = RmsClient(HttpClient(timeout=2, retries=0), Redactor(), rms_url="http://user:p4ss@127.0.0.1:1/api")
+        with pytest.raises(RmsFault) as caught:
+            client.get("devices")
+        assert "RMS cannot be read at http://127.0.0.1:1/api: no connection" in caught.value.message
+        assert "p4ss" not in caught.value.message
+        assert "user" not in caught.value.message
 
 
 def batch() -> list[Target]:
@@ -336,6 +453,29 @@ class TestSending:
             assert targets[refused].outcome is not None
             assert targets[1 - refused].outcome is None
 
+    @pytest.mark.parametrize("source", [None, "70000"])
+    def test_a_refusal_of_the_same_password_proves_nothing_here_either(
+        self, httpserver: HTTPServer, client: RmsClient, source: str | None
+    ) -> None:
+        words = "The password must not be the same as the current password."
+        answer_once(httpserver, 422, {"success": False, "errors": [{"code": "C", "source": source, "message": words}]})
+        target = batch()[0]
+        send(client, [target], SET)
+        assert outcomes([target]) == [("unknown", "same_password")]
+
+    @pytest.mark.parametrize("late", [False, True])
+    def test_who_was_in_a_request_that_left_late_is_told(self, httpserver: HTTPServer, late: bool) -> None:
+        answers = iter([True, True, not late, True, True, True])
+        http = HttpClient(timeout=2, may_change=lambda: next(answers))
+        client = RmsClient(http, Redactor(), rms_url=httpserver.url_for("/api"))
+        answer_once(httpserver, 200, ACCEPTED)
+        answer_once(httpserver, 200, ACCEPTED)
+        first, second = batch(), batch()
+        send(client, first, SET)
+        send(client, second, SET)
+        assert [target.sent_late for target in [*first, *second]] == [late] * 3 + [False] * 3
+        assert first[0].as_result()["sent_late"] is late
+
     def test_a_vendor_error_that_echoes_a_password_is_redacted(self, httpserver: HTTPServer, client: RmsClient) -> None:
         targets = batch()
         client.redactor.add(*(target.password for target in targets))
@@ -370,6 +510,31 @@ class TestWatching:
         assert watch(client, [channel_of(targets)]) is None
         assert outcomes(targets) == [("changed", "")] * 3
         assert clock.pauses == pytest.approx([0.4, 0.64, 1.024, 1.6384])
+
+    def test_many_routers_are_given_more_time_before_the_first_poll(self, httpserver: HTTPServer, client: RmsClient, clock: Clock) -> None:
+        targets = [Target(f"{number:010d}", "x", 70_000 + number) for number in range(10_000)]
+        polls(httpserver, (200, {"data": {str(target.id): [event("completed")] for target in targets}}))
+        watch(client, [channel_of(targets)])
+        assert clock.pauses == [5.0]
+
+    def test_ten_thousand_routers_that_take_their_time_are_asked_after_less_than_seventy_times(
+        self, httpserver: HTTPServer, client: RmsClient, clock: Clock
+    ) -> None:
+        sent = clock.now
+        client.deadline = clock.now + 600
+
+        def answer(request: Request) -> Response:
+            first = 70_000 + 2500 * int(request.path[-1])
+            status = "completed" if clock.now - sent >= 40 else "pending"
+            return Response(json.dumps({"data": {str(first + number): [event(status)] for number in range(2500)}}))
+
+        httpserver.expect_request(re.compile("/status/channel/.*")).respond_with_handler(answer)
+        for number in range(4):
+            sent = clock.now
+            targets = [Target(str(each), "x", each) for each in range(70_000 + 2500 * number, 72_500 + 2500 * number)]
+            watch(client, [Channel(str(number), {str(target.id): target for target in targets})])
+            assert set(outcomes(targets)) == {("changed", "")}
+        assert client.request_count + 10 + 4 < 70  # with the listing and the requests
 
     def test_never_pauses_longer_than_eight_seconds_nor_past_the_deadline(
         self, httpserver: HTTPServer, client: RmsClient, clock: Clock

@@ -10,15 +10,20 @@ import errno
 import os
 import re
 import stat
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
-from ansible_collections.keyturn.devices.plugins.module_utils._passwords.one_time_list import read_one_time_list
+from ansible_collections.keyturn.devices.plugins.module_utils._passwords.one_time_list import Made, read_one_time_list
+from ansible_collections.keyturn.devices.plugins.module_utils._redact import Redactor
 from ansible_collections.keyturn.devices.plugins.module_utils._rms import deposit as deposit_module
 from ansible_collections.keyturn.devices.plugins.module_utils._rms import generated as generated_module
 from ansible_collections.keyturn.devices.plugins.module_utils._rms.deposit import CUT_MARK
+from ansible_collections.keyturn.devices.plugins.module_utils._rms.options import rms_client
+from ansible_collections.keyturn.devices.plugins.module_utils._rms.outcomes import Target
 from simulators.rms import RmsSimulator
 
 from .conftest import Answer, Caller
@@ -47,7 +52,7 @@ class Asker:
         """The passwords that a later reader finds in the file, by serial."""
         truth = fleet.truth()
         identifiers = {serial: [serial, router.get("mac", ""), router.get("name", "")] for serial, router in truth.items()}
-        return read_one_time_list(self.path.read_bytes(), identifiers, complete=False).passwords
+        return read_one_time_list(self.path.read_bytes(), identifiers, complete=False, asked=Made()).passwords
 
     @property
     def names(self) -> list[str]:
@@ -119,6 +124,9 @@ def test_passwords_given_as_well_stop_before(fleet: RmsSimulator, serials: list[
         {"csv_columns": "Name,Serial,MAC,Password"},
         {"csv_columns": "name,mac,password"},
         {"csv_columns": "password,serial"},
+        {"csv_columns": "serial,password,model"},
+        {"csv_columns": "serial,password,status,date", "csv_header": False},
+        {"csv_columns": "mac,password,date", "csv_header": False},
         {"csv_header": False},
         {"csv_bom": True, "csv_separator": "semicolon", "csv_quotes": "all", "csv_newline": "lf"},
         {"csv_separator": "tab"},
@@ -178,7 +186,8 @@ def test_an_empty_file_is_not_set_aside(fleet: RmsSimulator, serials: list[str],
 @pytest.mark.parametrize(
     ("fate", "status", "reason"),
     [
-        ("error", "failed", "rejected"),
+        ("error", "unknown", "rejected"),
+        ("rejected_by_policy", "failed", "rejected_by_policy"),
         ("warning", "unknown", "warning"),
         ("goes_silent_after_change", "unknown", "timeout"),
         ("goes_offline_midway", "unknown", "timeout"),
@@ -316,7 +325,7 @@ class TestBroken:
         fleet.router(serials[3], fate="error")
         fleet.set(faults=[{"method": "POST", "path": GENERATE, "when": "after_change", **fault}])
         answer = ask(serials, deadline=5)
-        assert answer.told(serials[3]) == ("failed", "rejected")
+        assert answer.told(serials[3]) == ("unknown", "rejected")
         assert answer.result["summary"]["changed"] == 11
         assert sum(path.startswith("POST") for path in paths(fleet)) == 1
 
@@ -382,7 +391,7 @@ class TestCollect:
         assert len(ask.listed(fleet)) == 2
 
     def test_what_a_living_process_writes_is_left_alone(self, fleet: RmsSimulator, serials: list[str], ask: Asker) -> None:
-        other = deposit_module.Deposit(str(ask.path))
+        other = deposit_module.FileDeposit(str(ask.path))
         other.reserve(1)
         other.write(b"half a line")
         ask(serials[:1], collect=True)
@@ -390,10 +399,165 @@ class TestCollect:
         other.finish(whole=False)
         assert ask.path.read_bytes() == b"half a line"
 
-    def test_a_router_that_failed_then_is_failed_now(self, fleet: RmsSimulator, serials: list[str], ask: Asker) -> None:
+    def test_a_router_that_failed_then_is_unknown_now(self, fleet: RmsSimulator, serials: list[str], ask: Asker) -> None:
         fleet.router(serials[0], fate="error")
         fleet.set(faults=[{"kind": "status", "status": 400, "path": DOWNLOAD, "when": "before_reading"}])
         ask(serials[:3])
         answer = ask(serials[:3], collect=True)
-        assert answer.told(serials[0]) == ("failed", "rejected")
+        assert answer.told(serials[0]) == ("unknown", "rejected")
         assert answer.result["summary"]["changed"] == 2
+
+    def test_an_offline_router_is_looked_for_as_well(self, fleet: RmsSimulator, serials: list[str], ask: Asker) -> None:
+        fleet.set(faults=[{"kind": "status", "status": 400, "path": DOWNLOAD, "when": "before_reading"}])
+        ask(serials[:3])
+        fleet.router(serials[0], online=False)
+        assert ask(serials[:3], collect=True).result["summary"]["changed"] == 3
+
+    def test_a_list_for_others_too_is_not_fetched_and_can_be_had_by_whom_it_is_for(
+        self, fleet: RmsSimulator, serials: list[str], ask: Asker
+    ) -> None:
+        fleet.set(faults=[{"kind": "status", "status": 400, "path": DOWNLOAD, "when": "before_reading"}])
+        ask(serials[4:8])
+        before = downloads(fleet)
+        for other in (serials[4:7], serials[4:9], serials[6:7]):
+            answer = ask(other, collect=True)
+            assert {answer.told(serial) for serial in other} == {("unknown", "list_gone")}
+        assert downloads(fleet) == before
+        assert ask(serials[4:8], collect=True).result["summary"]["changed"] == 4
+
+
+class TestSomebodyElsesList:
+    """Another user of the account asks for passwords at the same moment; a list can be fetched once, by anybody."""
+
+    @staticmethod
+    def by_somebody_else(fleet: RmsSimulator, serials: list[str]) -> None:
+        items = [{"id": fleet.truth()[serial]["id"], "length": 20, "use_special": 1} for serial in serials]
+        reply = requests.post(
+            f"{fleet.url}{GENERATE}", json={"data": items}, headers={"Authorization": f"Bearer {fleet.token}"}, timeout=10
+        )
+        assert reply.status_code == 200
+
+    @pytest.mark.parametrize("theirs", [[0], [0, 1], [0, 1, 2, 3], [2, 3]])
+    def test_is_never_fetched_though_our_router_is_in_it(
+        self, fleet: RmsSimulator, serials: list[str], ask: Asker, theirs: list[int], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        send = generated_module.send
+
+        def at_the_same_moment(*args: Any) -> Any:
+            self.by_somebody_else(fleet, [serials[number] for number in theirs])
+            return send(*args)
+
+        monkeypatch.setattr(generated_module, "send", at_the_same_moment)
+        answer = ask(serials[:3])
+        assert downloads(fleet) == 1
+        assert answer.result["summary"]["changed"] == 3
+        assert ask.listed(fleet).items() <= fleet.passwords().items()
+
+    @pytest.mark.parametrize("failed", ["present", "absent"])
+    @pytest.mark.parametrize("fate", ["no_credit", "error", "rejected_by_policy"])
+    def test_our_own_is_known_with_and_without_the_routers_that_were_refused(
+        self, fleet: RmsSimulator, serials: list[str], ask: Asker, failed: str, fate: str
+    ) -> None:
+        fleet.set(task_failed_devices=failed, csv_failed_rows=failed)
+        fleet.router(serials[1], fate=fate)
+        answer = ask(serials[:4])
+        assert answer.result["summary"]["changed"] == 3
+        assert downloads(fleet) == 1
+
+
+class TestColumnsNobodyPublished:
+    @pytest.mark.parametrize("header", [True, False])
+    def test_a_list_of_names_only_gives_no_password_to_routers_that_share_a_name(
+        self, fleet: RmsSimulator, serials: list[str], ask: Asker, header: bool
+    ) -> None:
+        fleet.set(csv_columns="name,password,model", csv_header=header)
+        names = Counter(router["name"] for router in fleet.truth().values())
+        alone = {serial for serial, router in fleet.truth().items() if names[router["name"]] == 1}
+        answer = ask(serials)
+        assert 0 < len(alone) < 12
+        assert {serial for serial in serials if answer.told(serial) == ("changed", "")} == alone
+        assert {answer.told(serial) for serial in set(serials) - alone} == {("unknown", "list_incomplete")}
+        assert ask.listed(fleet) == {serial: fleet.passwords()[serial] for serial in alone}
+
+    @pytest.mark.parametrize("columns", ["serial,password,reference", "serial,reference,password"])
+    @pytest.mark.parametrize("header", [True, False])
+    def test_a_list_that_can_be_read_in_two_ways_gives_no_password_and_is_kept(
+        self, fleet: RmsSimulator, serials: list[str], ask: Asker, columns: str, header: bool
+    ) -> None:
+        fleet.set(csv_columns=columns, csv_header=header)
+        answer = ask(serials)
+        assert {answer.told(serial) for serial in serials} == {("unknown", "list_unreadable")}
+        assert "2 columns" in answer.devices[serials[0]]["message"]
+        assert all(password in ask.path.read_text() for password in fleet.passwords().values())
+        assert answer.result["list_complete"] is True
+
+    def test_a_list_of_one_router_with_something_after_the_password_is_read(
+        self, fleet: RmsSimulator, serials: list[str], ask: Asker
+    ) -> None:
+        fleet.set(csv_columns="serial,password,model,date", csv_header=False)
+        assert ask(serials[:1]).result["summary"]["changed"] == 1
+        assert ask.listed(fleet) == {serials[0]: fleet.passwords()[serials[0]]}
+
+
+def test_the_passwords_are_told_to_who_asks_in_process(fleet: RmsSimulator, serials: list[str], tmp_path: Path) -> None:
+    client = rms_client(OPTIONS | {"rms_url": fleet.url, "rms_token": fleet.token}, Redactor(), deadline_seconds=10)
+    targets = [Target(serial, id=router["id"], mac=router.get("mac", "")) for serial, router in sorted(fleet.truth().items())]
+    made = Made(24, True)
+    generated = generated_module.generate_passwords(client, targets, made, 5, deposit_module.FileDeposit(str(tmp_path / "list.csv")))
+    ids = {router["id"]: serial for serial, router in fleet.truth().items()}
+    assert {ids[identifier]: password for identifier, password in generated.passwords.items()} == fleet.passwords()
+    assert generated.whole
+    assert not any(password in repr(generated) for password in generated.passwords.values())
+
+
+class MemoryDeposit:
+    """The least that a deposit is: what a ledger would keep."""
+
+    def __init__(self) -> None:
+        self.parts: list[bytes] = []
+        self.open: bytes | None = None
+
+    def reserve(self, routers: int) -> None:
+        assert self.open is None
+        self.open = b""
+
+    def write(self, piece: bytes) -> None:
+        assert self.open is not None
+        self.open += piece
+
+    def part(self, offset: int = 0) -> bytes:
+        assert self.open is not None
+        return self.open[offset:]
+
+    def finish(self, whole: bool) -> None:
+        if self.open:
+            self.parts.append(self.open)
+        self.open = None
+
+    def discard(self) -> None:
+        self.open = None
+
+    def carry_on(self) -> bytes:
+        return b"".join(self.parts)
+
+
+@pytest.mark.usefixtures("_hurry")
+def test_a_deposit_need_not_be_a_file(fleet: RmsSimulator, serials: list[str]) -> None:
+    client = rms_client(OPTIONS | {"rms_url": fleet.url, "rms_token": fleet.token}, Redactor(), deadline_seconds=10)
+    ids = {serial: router["id"] for serial, router in fleet.truth().items()}
+
+    def targets() -> list[Target]:
+        return [Target(serial, id=ids[serial]) for serial in serials]
+
+    deposit, made = MemoryDeposit(), Made(20, True)
+    generated = generated_module.generate_passwords(client, targets(), made, 5, deposit)
+    assert {serial: generated.passwords[ids[serial]] for serial in serials} == fleet.passwords()
+    assert len(deposit.parts) == 3
+    assert all(password.encode() in b"".join(deposit.parts) for password in generated.passwords.values())
+    again = targets()
+    generated_module.collect_passwords(client, again, made, deposit, [ids.values()])
+    assert {target.outcome.reason for target in again if target.outcome is not None} == {"unconfirmed"}
+    assert deposit.open is None
+
+
+OPTIONS: dict[str, Any] = {"rms_status_url": None, "validate_certs": True, "ca_path": None, "timeout": 5}

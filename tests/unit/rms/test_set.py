@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 from pathlib import Path
 from typing import Any
 
@@ -111,12 +112,13 @@ def test_an_offline_router_is_not_asked(fleet: RmsSimulator, serials: list[str],
     ("fate", "status", "reason"),
     [
         ("rejected_by_policy", "failed", "rejected_by_policy"),
-        ("error", "failed", "rejected"),
+        ("error", "unknown", "rejected"),
+        ("error_after_change", "unknown", "rejected"),
         ("not_authenticated", "failed", "unauthorized"),
         ("no_credit", "failed", "unauthorized"),
         ("warning", "unknown", "warning"),
         ("warning_after_change", "unknown", "warning"),
-        ("same_password", "unchanged", "same_password"),
+        ("same_password", "unknown", "same_password"),
         ("goes_offline_midway", "unknown", "timeout"),
         ("goes_silent_after_change", "unknown", "timeout"),
         ("never_reported", "unknown", "timeout"),
@@ -135,6 +137,80 @@ def test_one_routers_fate_is_its_own(
     assert answer.result["summary"]["changed"] == 2
     assert wanted[1]["password"] not in str(answer.result)
     assert answer.devices[serials[1]]["message"]
+
+
+@pytest.mark.parametrize("fate", ["error", "error_after_change"])
+@pytest.mark.parametrize("text", ["Disconnected.", "Internal error", "Failed", "Unknown error.", ""])
+def test_an_error_that_leaves_the_outcome_open_never_says_that_the_old_password_is_in_force(
+    fleet: RmsSimulator, serials: list[str], call: Caller, fate: str, text: str
+) -> None:
+    fleet.set(error_text=text)
+    for serial in serials[:3]:
+        fleet.router(serial, fate=fate)
+    answer = call(devices=devices(serials[:3]))
+    assert {answer.told(serial) for serial in serials[:3]} == {("unknown", "rejected")}
+
+
+@pytest.mark.parametrize("word", ["error", "completed"])
+@pytest.mark.parametrize("text", ["Password is the same. Use a different new password.", "It must not be the same as the current password"])
+def test_what_rms_says_of_the_same_password_is_no_proof(
+    fleet: RmsSimulator, serials: list[str], call: Caller, word: str, text: str
+) -> None:
+    fleet.set(same_password=word, same_password_text=text)
+    for serial in serials[:3]:
+        fleet.router(serial, fate="same_password")
+    answer = call(devices=devices(serials[:3]))
+    assert {answer.told(serial) for serial in serials[:3]} == {("unknown", "same_password") if word == "error" else ("changed", "")}
+    assert answer.result["summary"]["unchanged"] == 0
+
+
+@pytest.mark.parametrize("wanted", [1, 3, 12])
+def test_a_serial_that_rms_lists_twice_is_a_conflict_and_not_asked(
+    fleet: RmsSimulator, serials: list[str], call: Caller, wanted: int
+) -> None:
+    fleet.set(stale_serials=serials[:1], list_limit_max=5)
+    answer = call(devices=devices(serials[:wanted]))
+    assert answer.told(serials[0]) == ("failed", "conflict")
+    assert answer.result["summary"]["changed"] == wanted - 1
+    assert not changes(fleet) or asked(changes(fleet)[0]) == wanted - 1
+
+
+def test_a_run_that_ended_sends_nothing_and_one_that_ended_while_sending_is_told(
+    fleet: RmsSimulator, serials: list[str], call: Caller
+) -> None:
+    call.may_change = lambda: False
+    answer = call(devices=devices(serials[:2]))
+    assert {answer.told(serial) for serial in serials[:2]} == {("failed", "not_sent")}
+    assert changes(fleet) == []
+    assert not any(device["sent_late"] for device in answer.result["devices"])
+    answers = iter([True, True, False])
+    call.may_change = lambda: next(answers)
+    answer = call(devices=devices(serials[:2]))
+    assert {answer.told(serial)[0] for serial in serials[:2]} == {"changed"}
+    assert all(device["sent_late"] for device in answer.result["devices"])
+
+
+@pytest.mark.parametrize("path", ["/api/devices", SET, "/status/channel/*"])
+def test_rms_that_answers_one_byte_at_a_time_does_not_hold_a_task_past_its_deadline(
+    fleet: RmsSimulator, serials: list[str], call: Caller, path: str
+) -> None:
+    fleet.set(faults=[{"kind": "trickle", "path": path, "seconds": 0.2, "times": 0}])
+    started = time.monotonic()
+    answer = call(devices=devices(serials[:2]), deadline=3, timeout=60)
+    assert time.monotonic() - started < 12  # the deadline, and the grace of a request on its way
+    assert answer.result["summary"]["changed"] == 0
+
+
+def test_rms_without_tls_is_warned_of_unless_it_is_on_this_host(fleet: RmsSimulator, serials: list[str], call: Caller) -> None:
+    assert call(devices=devices(serials[:1])).warnings == []
+    call.url = "http://user:p4ss@rms.invalid/api"
+    answer = call(devices=devices(serials[:1]))
+    assert answer.warnings == [
+        "RMS is spoken to at http://rms.invalid/api without TLS: the token and every password can be read on the way."
+    ]
+    assert answer.failed is not None
+    assert "RMS cannot be read at http://rms.invalid/api: no connection" in answer.failed
+    assert "p4ss" not in answer.failed
 
 
 def test_a_device_that_goes_offline_between_list_and_change_failed(fleet: RmsSimulator, serials: list[str], call: Caller) -> None:
@@ -279,7 +355,7 @@ class TestDeviceFailures:
         answer = call(devices=devices(serials[:3]), on_device_failure="fail")
         assert answer.failed is not None
         assert serials[1] in answer.failed
-        assert answer.result["summary"] == {"changed": 2, "unchanged": 0, "failed": 1, "unknown": 0}
+        assert answer.result["summary"] == {"changed": 2, "unchanged": 0, "failed": 0, "unknown": 1}
         assert answer.result["changed"] is True
         assert "reason" not in answer.result
 

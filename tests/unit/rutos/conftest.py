@@ -30,7 +30,7 @@ def unused(site: RutosSimulator) -> dict[str, list[SimulatedRouter]]:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A log-in is waited for only this long."""
+    """A login is waited for only this long."""
     monkeypatch.setattr(api, "LOGIN_PATIENCE", 1.0)
 
 

@@ -16,8 +16,15 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support.modules import run_module
 from support.routers import FIRMWARES, NEW, WRONG, NewRouter, changed, device, failure_of, set_password, set_passwords
+from support.signals import as_at_a_terminal
+from urllib3.connection import HTTPSConnection
 
+from ansible_collections.keyturn.devices.plugins.module_utils._outcomes import REASONS
+from ansible_collections.keyturn.devices.plugins.module_utils._rutos import api
+from ansible_collections.keyturn.devices.plugins.module_utils._rutos.change import _Change
+from ansible_collections.keyturn.devices.plugins.modules import router_password
 from simulators.rutos import RutosSimulator, SimulatedRouter
 
 CASES = ["normal", "first login", "expired", "same password", "wrong current", "refused by policy"]
@@ -32,10 +39,11 @@ def wait_for(site: RutosSimulator, router: SimulatedRouter, path: str) -> None:
         time.sleep(0.02)
 
 
+@pytest.mark.parametrize("bulk", [True, False])
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("firmware", FIRMWARES)
-def test_every_case_on_every_firmware(site: RutosSimulator, new_router: NewRouter, firmware: str, case: str) -> None:
-    router = new_router(firmware)
+def test_every_case_on_every_firmware(site: RutosSimulator, new_router: NewRouter, firmware: str, case: str, bulk: bool) -> None:
+    router = new_router(firmware, bulk=bulk)
     site.change(router.serial, first_login=case == "first login", expired=case == "expired")
     old = router.password
     current = WRONG if case in ("same password", "wrong current") else old
@@ -58,10 +66,13 @@ def test_every_case_on_every_firmware(site: RutosSimulator, new_router: NewRoute
         assert truth["audit"] == []
 
 
-def test_an_undisturbed_change_takes_eight_requests_and_no_wrong_log_in(site: RutosSimulator, new_router: NewRouter) -> None:
-    router = new_router()
+@pytest.mark.parametrize(("bulk", "requests"), [(True, 6), (False, 9)])
+def test_an_undisturbed_change_takes_six_requests_and_no_wrong_login(
+    site: RutosSimulator, new_router: NewRouter, bulk: bool, requests: int
+) -> None:
+    router = new_router(bulk=bulk)
     result = set_passwords([device(router, password=NEW, current_password=router.password)])
-    assert result["requests"] == site.truth(router.serial)["requests"] == 8
+    assert result["requests"] == site.truth(router.serial)["requests"] == requests
     assert (result["changed"], result["summary"]) == (True, {"changed": 1, "unchanged": 0, "failed": 0, "unknown": 0})
     assert changed(site, router)
 
@@ -86,7 +97,7 @@ def test_after_a_change_in_doubt_the_new_password_goes_first(site: RutosSimulato
     assert changed(site, router)
 
 
-def test_a_password_that_is_both_costs_one_wrong_log_in_at_most(site: RutosSimulator, new_router: NewRouter) -> None:
+def test_a_password_that_is_both_costs_one_wrong_login_at_most(site: RutosSimulator, new_router: NewRouter) -> None:
     router = new_router()
     assert set_password(router, WRONG, WRONG)["live"] == "neither"
     assert site.truth(router.serial)["wrong_logins"] == 1
@@ -97,7 +108,7 @@ def test_in_check_mode_nothing_is_changed(site: RutosSimulator, new_router: NewR
     result = set_passwords([device(router, password=NEW, current_password=router.password)], check_mode=True)
     assert (result["changed"], result["devices"][0]["reason"]) == (True, "would_change")
     assert not changed(site, router)
-    assert {entry["method"] for entry in site.log(router.serial)} == {"GET", "POST"}
+    assert [entry["path"] for entry in site.log(router.serial)] == ["/api/login", "/api/bulk", "/api/logout"]
 
 
 @pytest.mark.parametrize(
@@ -164,8 +175,8 @@ def test_a_user_without_rights_is_told_so(site: RutosSimulator, new_router: NewR
 
 
 def test_a_wrong_current_password_in_the_change_itself_is_a_refusal(site: RutosSimulator, new_router: NewRouter) -> None:
-    """Somebody else changed the password between the log-in and the change."""
-    router = new_router(faults=[{"kind": "slow", "method": "GET", "path": "/api/users/config", "seconds": 1.0}])
+    """Somebody else changed the password between the login and the change."""
+    router = new_router(bulk=False, faults=[{"kind": "slow", "method": "GET", "path": "/api/users/config", "seconds": 1.0}])
     site.set(router.serial, login_ms=0)
     outcome: dict[str, Any] = {}
     thread = threading.Thread(target=lambda: outcome.update(set_password(router, NEW, router.password)))
@@ -177,7 +188,7 @@ def test_a_wrong_current_password_in_the_change_itself_is_a_refusal(site: RutosS
     assert site.truth(router.serial)["password"] == "Set-elsewhere-1"
 
 
-def test_a_log_in_that_outlasts_the_deadline_leaves_no_session(site: RutosSimulator, new_router: NewRouter) -> None:
+def test_a_login_that_outlasts_the_deadline_leaves_no_session(site: RutosSimulator, new_router: NewRouter) -> None:
     router = new_router(faults=[{"kind": "slow", "path": "/api/login", "when": "after_change", "seconds": 2.0}])
     outcome = set_password(router, NEW, router.password, deadline=1)
     assert (outcome["status"], outcome["reason"]) == ("failed", "timeout")
@@ -212,7 +223,7 @@ def test_a_router_that_goes_away_after_the_change_was_sent_is_unknown(site: Ruto
     outcome = set_password(router, NEW, router.password, timeout=1)
     assert (outcome["status"], outcome["reason"], outcome["live"]) == ("unknown", "timeout", None)
     assert changed(site, router) == (state == "changed")
-    # The cut log-ins may have been wrong ones, so there were two and no more.
+    # The cut logins may have been wrong ones, so there were two and no more.
     assert sum(entry["path"] == "/api/login" for entry in site.log(router.serial)) == 3
 
 
@@ -251,7 +262,7 @@ def test_a_router_that_only_says_it_changed_has_failed(site: RutosSimulator, new
 @pytest.mark.parametrize("kind", ["cut", "hang", "not_json", "empty", "success_false", "status", "redirect"])
 def test_what_breaks_before_the_change_leaves_the_old_password(site: RutosSimulator, new_router: NewRouter, path: str, kind: str) -> None:
     elsewhere = {"location": "http://127.0.0.1:9/"} if kind == "redirect" else {}
-    router = new_router(faults=[{"kind": kind, "path": path, "times": 0, **elsewhere}])
+    router = new_router(bulk=False, faults=[{"kind": kind, "path": path, "times": 0, **elsewhere}])
     outcome = set_password(router, NEW, router.password, timeout=1, deadline=3)
     if path == "/api/password_policy/config" and kind in ("not_json", "empty", "success_false", "status", "redirect"):
         # Only the rule cannot be read, and that of the firmware is known.
@@ -259,6 +270,22 @@ def test_what_breaks_before_the_change_leaves_the_old_password(site: RutosSimula
     else:
         assert (outcome["status"], outcome["wrong_logins"]) == ("failed", 0)
     assert changed(site, router) == (outcome["status"] == "changed")
+
+
+@pytest.mark.parametrize("kind", ["cut", "not_json", "empty", "success_false", "status", "redirect", "cut_body", "wrong_shape"])
+def test_what_the_router_does_not_answer_at_once_is_asked_singly(site: RutosSimulator, new_router: NewRouter, kind: str) -> None:
+    router = new_router(faults=[{"kind": kind, "path": "/api/bulk", "location": "http://127.0.0.1:9/", "when": "after_change"}])
+    assert set_password(router, NEW, router.password)["status"] == "changed"
+    assert changed(site, router)
+
+
+@pytest.mark.parametrize(
+    "shape", ["top_list", "top_null", "no_success", "no_data", "data_null", "data_string", "items_strings", "items_null"]
+)
+def test_several_answers_in_another_shape_are_not_taken(site: RutosSimulator, new_router: NewRouter, shape: str) -> None:
+    router = new_router(faults=[{"kind": "wrong_shape", "path": "/api/bulk", "shape": shape, "when": "after_change"}])
+    assert set_password(router, NEW, router.password)["status"] == "changed"
+    assert changed(site, router)
 
 
 @pytest.mark.parametrize("away", ["connect_timeout", "hold", "abort"])
@@ -275,7 +302,7 @@ def test_a_router_without_an_api_is_told_so(new_router: NewRouter) -> None:
     assert (outcome["status"], outcome["reason"]) == ("failed", "no_api")
 
 
-def test_a_log_in_that_waits_for_another_is_waited_for(site: RutosSimulator, new_router: NewRouter) -> None:
+def test_a_login_that_waits_for_another_is_waited_for(site: RutosSimulator, new_router: NewRouter) -> None:
     router = new_router(login_ms=1500)
     assert set_password(router, NEW, router.password, timeout=1)["status"] == "changed"
     assert changed(site, router)
@@ -396,8 +423,7 @@ def test_a_router_whose_turn_does_not_come_before_the_deadline_is_not_asked(site
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
 def test_a_process_told_to_end_leaves_no_session_open(site: RutosSimulator, new_router: NewRouter, number: signal.Signals) -> None:
-    before = signal.getsignal(number)
-    identified = new_router(faults=[{"kind": "slow", "path": "/api/system/device/status", "seconds": 1.0}])
+    identified = new_router(bulk=False, faults=[{"kind": "slow", "path": "/api/system/device/status", "seconds": 1.0}])
     being_changed = new_router(faults=[{"kind": "slow", **CHANGE, "when": "after_change", "seconds": 1.0}])
     waiting = new_router()
     routers = (identified, being_changed, waiting)
@@ -408,15 +434,92 @@ def test_a_process_told_to_end_leaves_no_session_open(site: RutosSimulator, new_
         os.kill(os.getpid(), number)
 
     thread = threading.Thread(target=tell_to_end)
-    thread.start()
-    result = set_passwords([device(router, password=NEW, current_password=router.password) for router in routers], parallel=2)
-    thread.join()
+    with as_at_a_terminal():
+        before = signal.getsignal(number)
+        thread.start()
+        result = set_passwords([device(router, password=NEW, current_password=router.password) for router in routers], parallel=2)
+        thread.join()
+        assert signal.getsignal(number) == before
 
     outcomes = [(outcome["status"], outcome["reason"]) for outcome in result["devices"]]
     assert outcomes == [("failed", "not_sent"), ("unknown", "interrupted"), ("failed", "not_sent")]
     assert [changed(site, router) for router in routers] == [False, True, False]
     assert site.log(waiting.serial) == []
-    assert signal.getsignal(number) == before
+
+
+class Permission:
+    """May change, the first so many times it is asked."""
+
+    def __init__(self, times: int) -> None:
+        self.left = times
+
+    def __call__(self) -> bool:
+        self.left -= 1
+        return self.left >= 0
+
+
+def test_a_change_that_may_not_be_made_any_more_is_not_sent_and_one_that_left_too_late_is_told(
+    site: RutosSimulator, new_router: NewRouter
+) -> None:
+    """Whenever the time of the run is over: the outcome is true, and a change that left after that moment is known as such."""
+    seen = []
+    for times in range(10):
+        router = new_router()
+        outcome = set_passwords(
+            [device(router, password=NEW, current_password=router.password)],
+            may_change=Permission(times),
+        )["devices"][0]
+        was_sent = any(entry["method"] == "PUT" for entry in site.log(router.serial))
+        assert changed(site, router) == was_sent
+        seen.append((outcome["status"], outcome["reason"], outcome["sent_late"]))
+        if not was_sent:
+            assert seen[-1] == ("failed", "not_sent", False)
+    sent = [one for one in seen if one != ("failed", "not_sent", False)]
+    # The last look before it leaves, the one when it has left, the one before it is proven.
+    assert sent == [("unknown", "interrupted", True), ("unknown", "interrupted", False), *[("changed", "", False)] * (len(sent) - 2)]
+
+
+def test_the_permission_is_asked_for_when_the_change_leaves_and_not_only_before(
+    site: RutosSimulator, new_router: NewRouter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_Change, "_require_run", lambda self: None)
+    router = new_router()
+    devices = [device(router, password=NEW, current_password=router.password)]
+    outcome = set_passwords(devices, may_change=lambda: False)["devices"][0]
+    assert (outcome["status"], outcome["reason"], outcome["sent_late"], outcome["live"]) == ("failed", "not_sent", False, "current")
+    assert not changed(site, router)
+    assert all(entry["method"] != "PUT" for entry in site.log(router.serial))
+
+
+def test_a_change_goes_out_on_a_connection_that_answered_a_moment_ago_and_never_on_one_that_rested(
+    site: RutosSimulator, new_router: NewRouter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[str] = []
+    connect = HTTPSConnection.connect
+
+    def counted(self: HTTPSConnection) -> None:
+        opened.append(f"{self.host}:{self.port}")
+        connect(self)
+
+    monkeypatch.setattr(HTTPSConnection, "connect", counted)
+    for still_open, connections in ((api.STILL_OPEN, 2), (0.0, 3)):
+        monkeypatch.setattr(api, "STILL_OPEN", still_open)
+        router = new_router()
+        assert set_password(router, NEW, router.password)["status"] == "changed"
+        assert opened.count(f"127.0.0.1:{router.port}") == connections
+
+
+def test_results_are_in_the_order_of_the_input_and_unmasked_whatever_the_passwords_are(site: RutosSimulator, new_router: NewRouter) -> None:
+    """Installers' habits: a present password that stands in serials, and one that is a word of the results."""
+    routers = [new_router("07.05") for _number in range(6)]
+    present = ["0000", routers[1].serial, "changed", "new", "current", "false"]
+    for router, password in zip(routers, present, strict=True):
+        site.change(router.serial, password=password)
+    devices = [device(router, password=NEW, current_password=password) for router, password in zip(routers, present, strict=True)]
+    result = run_module(router_password.main, via="device", devices=devices, on_device_failure="report")
+    assert [(one["status"], one["reason"], one["live"]) for one in result["devices"]] == [("changed", "", "new")] * 6
+    assert all(changed(site, router) for router in routers)
+    assert result["summary"] == {"changed": 6, "unchanged": 0, "failed": 0, "unknown": 0}
 
 
 @pytest.mark.parametrize("when", ["before_change", "after_change"])
@@ -482,7 +585,9 @@ def test_a_failed_router_fails_the_task_unless_it_is_only_to_be_told(new_router:
 FAULTS = st.fixed_dictionaries(
     {
         "kind": st.sampled_from(["cut", "not_json", "empty", "success_false", "status", "cut_body", "wrong_shape"]),
-        "path": st.sampled_from(["*", "/api/login", "/api/users/config*", "/api/system/device/status", "/api/password_policy/config"]),
+        "path": st.sampled_from(
+            ["*", "/api/login", "/api/bulk", "/api/users/config*", "/api/system/device/status", "/api/password_policy/config"]
+        ),
         "nth": st.integers(1, 8),
         "times": st.sampled_from([1, 1, 2, 0]),
         "when": st.sampled_from(["before_reading", "before_change", "after_change"]),
@@ -499,15 +604,23 @@ def tortured() -> Any:
 
 
 @settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
-@given(faults=st.lists(FAULTS, min_size=1, max_size=2), current=st.sampled_from(["right", "wrong", "none"]), expired=st.booleans())
-def test_whatever_breaks_the_outcome_is_true(tortured: RutosSimulator, faults: list[dict[str, Any]], current: str, expired: bool) -> None:
+@given(
+    faults=st.lists(FAULTS, min_size=1, max_size=2),
+    current=st.sampled_from(["right", "wrong", "none"]),
+    expired=st.booleans(),
+    bulk=st.booleans(),
+)
+def test_whatever_breaks_the_outcome_is_true(
+    tortured: RutosSimulator, faults: list[dict[str, Any]], current: str, expired: bool, bulk: bool
+) -> None:
     router = tortured.routers[0]
-    tortured.set(faults=[])
+    tortured.set(faults=[], bulk=bulk)
     tortured.change(factory_reset=True, first_login=False, reset_wrong_logins=True, expired=expired)
     tortured.set(faults=faults)
     outcome = set_password(router, NEW, {"right": router.password, "wrong": WRONG, "none": None}[current], timeout=1)
     truth = tortured.truth(router.serial)
     assert truth["wrong_logins"] <= 2
+    assert outcome["reason"] in ("", *REASONS)
     if outcome["status"] == "changed":
         assert (truth["password"], outcome["live"]) == (NEW, "new")
     elif outcome["status"] in ("failed", "unchanged"):
@@ -516,7 +629,7 @@ def test_whatever_breaks_the_outcome_is_true(tortured: RutosSimulator, faults: l
         assert outcome["status"] == "unknown"
     if outcome["live"] in ("new", "current"):
         assert truth["password"] == (NEW if outcome["live"] == "new" else router.password)
-    # A session can stay open only where the router's answer to a log-in, or every log-out, was spoiled.
+    # A session can stay open only where the router's answer to a login, or every log-out, was spoiled.
     spoiled = [entry for entry in tortured.log(router.serial)[-20:] if entry["fault"] and entry["path"] in ("/api/login", "/api/logout")]
     assert truth["open_sessions"] == [] or spoiled
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0 or later (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The ration of wrong log-ins and the steps of a change, against a way that does what a test says."""
+"""The ration of wrong logins and the steps of a change, against a way that does what a test says."""
 
 from __future__ import annotations
 
@@ -25,9 +25,11 @@ Step = bool | RouterFault
 
 
 class ScriptedWay:
-    """Answers log-ins in the order it is told, then refuses."""
+    """Answers logins in the order it is told, then refuses."""
 
     request_count = 0
+    has_sent_login = has_sent_change = True
+    sent_late = False
 
     def __init__(self, *answers: Step, change: bool | RouterFault = True, remaining: float = 100.0) -> None:
         self._answers = list(answers)
@@ -45,6 +47,9 @@ class ScriptedWay:
         if isinstance(answer, RouterFault):
             raise answer
         return answer
+
+    def prepare_change(self) -> None:
+        pass
 
     def identity(self) -> Identity:
         return Identity(serial="1")
@@ -104,19 +109,19 @@ def test_waiting_ends_with_the_deadline() -> None:
     assert pauses == [0.5, 1.0]
 
 
-def test_two_lost_log_ins_may_both_have_been_wrong() -> None:
+def test_two_lost_logins_may_both_have_been_wrong() -> None:
     way = ScriptedWay(True, LOST, LOST, True)
     assert change(way) == ("unknown", "timeout", None)
     assert way.tried == [OLD, NEW, NEW]
 
 
-def test_one_lost_log_in_leaves_one_more() -> None:
+def test_one_lost_login_leaves_one_more() -> None:
     way = ScriptedWay(True, LOST, False, True, change=Unclear("interrupted", "cut"))
     assert change(way) == ("unknown", "interrupted", None)
     assert way.tried == [OLD, NEW, NEW]
 
 
-def test_silence_after_a_wrong_log_in_is_a_lock_out() -> None:
+def test_silence_after_a_wrong_login_is_a_lock_out() -> None:
     assert change(ScriptedWay(False, AWAY)) == ("failed", "locked_out", None)
     assert change(ScriptedWay(False, LOST)) == ("failed", "locked_out", None)
 
@@ -172,23 +177,23 @@ def test_nothing_is_changed_for_a_run_that_has_ended(alive: list[bool], tried: l
     assert (outcome.status, outcome.reason, way.tried, way.closed) == ("failed", "not_sent", tried, 1)
 
 
-def test_when_the_run_ends_during_the_change_the_ration_of_wrong_log_ins_is_left_to_the_next_one() -> None:
+def test_when_the_run_ends_during_the_change_the_ration_of_wrong_logins_is_left_to_the_next_one() -> None:
     way = ScriptedWay(True, change=Unclear("interrupted", "cut"))
     alive = [True, True]
     outcome = change_password(way, "1", OLD, NEW, may_change=lambda: bool(alive) and alive.pop())
     assert (outcome.status, outcome.live, way.tried, way.closed) == ("unknown", None, [OLD], 1)
 
 
-def test_a_third_log_in_is_never_tried() -> None:
+def test_a_third_login_is_never_tried() -> None:
     way = ScriptedWay()
     logins = Logins(way)
     assert [logins.opens("a"), logins.opens("b")] == [False, False]
-    with pytest.raises(RouterFault, match="no further log-in"):
+    with pytest.raises(RouterFault, match="no further login"):
         logins.opens("c")
     assert way.tried == ["a", "b"]
 
 
-def test_a_lost_log_in_ends_a_proof_without_an_answer() -> None:
+def test_a_lost_login_ends_a_proof_without_an_answer() -> None:
     way = ScriptedWay(LOST, True)
     outcome = prove_password(way, "1", [Candidate("staged", NEW), Candidate("current", OLD)])
     assert (outcome.status, outcome.reason, outcome.live) == ("unknown", "timeout", None)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.keyturn.devices.plugins.module_utils._addresses import Address, AddressError, read_address
-from ansible_collections.keyturn.devices.plugins.module_utils._rutos.options import read_fingerprint
+from ansible_collections.keyturn.devices.plugins.module_utils._rutos.options import BadInput, Place, read_fingerprint, read_place
 from ansible_collections.keyturn.devices.plugins.module_utils._rutos.visit import Identity
 
 
@@ -96,3 +96,30 @@ def test_a_serial_number_told_as_a_number_has_lost_its_zeros() -> None:
     assert Identity(serial="0012345678").is_router("0012345678 ")
     assert not Identity(serial="12345678", serial_is_number=True).is_router("12345679")
     assert not Identity(serial="12345678", serial_is_number=True).is_router("AB12345678")
+
+
+def test_a_place_is_read_on_its_own() -> None:
+    place = read_place("0012345678", "depot-07:8443", "api", "admin", ":".join(["AB"] * 32))
+    assert place == Place("0012345678", Address("https", "depot-07", 8443), "admin", "ab" * 32)
+    assert read_place(None, "192.0.2.7", "ssh", "admin", None).address.url == "ssh://192.0.2.7"
+
+
+@pytest.mark.parametrize(
+    ("changes", "fields"),
+    [
+        ({"host": None}, ["host"]),
+        ({"host": "https://admin:Vexing-42-Harbour@depot-07"}, ["host"]),
+        ({"fingerprint": "Vexing-42-Harbour"}, ["fingerprint"]),
+        ({"username": " "}, ["username"]),
+        ({"username": "a b", "protocol": "ssh"}, ["username"]),
+        ({"serial": ""}, ["serial"]),
+        ({"protocol": "telnet"}, ["protocol"]),
+        ({"serial": " ", "username": "", "fingerprint": "", "host": ""}, ["serial", "username", "fingerprint", "host"]),
+    ],
+)
+def test_what_is_wrong_with_a_place_is_told_by_field_and_without_its_value(changes: dict[str, str | None], fields: list[str]) -> None:
+    given = {"serial": "1", "host": "depot-07", "protocol": "api", "username": "admin", "fingerprint": None, **changes}
+    with pytest.raises(BadInput) as caught:
+        read_place(**given)  # type: ignore[arg-type]
+    assert [field for field, _what in caught.value.problems] == fields
+    assert "Harbour" not in str(caught.value)

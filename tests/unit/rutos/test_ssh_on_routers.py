@@ -12,12 +12,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import paramiko
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ed25519
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from support.routers import FIRMWARES, NEW, WRONG, failure_of, options, set_passwords
 
 from ansible_collections.keyturn.devices.plugins.module_utils._rutos.job import look_at_routers, prove_on_routers
+from ansible_collections.keyturn.devices.plugins.module_utils._rutos.ssh import RouterSsh
 from simulators.rutos import RutosSimulator, SimulatedRouter
 
 
@@ -149,6 +151,96 @@ def test_a_host_key_is_never_believed_unseen(site: RutosSimulator, tmp_path: Pat
     assert passwords(site, router) == (router.password, router.password)
     outcome = set_passwords([device(router, **values)], known_hosts=str(known))["devices"][0]
     assert outcome["status"] == "changed"
+
+
+@pytest.mark.parametrize(
+    "line", ["@cert-authority * {key}", "@revoked elsewhere {key}", "|1|broken {key}", "depot-99 ssh-new AAAA", "\x00\xff"]
+)
+def test_lines_of_known_hosts_for_others_do_not_matter(site: RutosSimulator, tmp_path: Path, line: str) -> None:
+    router = of(site, "07.13")
+    key = ed25519.Ed25519PrivateKey.generate().public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
+    known = tmp_path / "known"
+    known.write_bytes(f"{line.format(key=key)}\n{router.ssh_known_host}\n".encode("latin-1"))
+    values = {"password": NEW, "current_password": router.password, "fingerprint": None}
+    [outcome] = set_passwords([device(router, **values)], known_hosts=str(known))["devices"]
+    assert (outcome["status"], outcome["live"]) == ("changed", "new")
+
+
+def test_a_revoked_host_key_is_not_believed_and_no_password_is_sent(site: RutosSimulator, tmp_path: Path) -> None:
+    router = of(site, "07.13")
+    known = tmp_path / "known"
+    known.write_text(f"{router.ssh_known_host}\n@revoked * {str(router.ssh_known_host).partition(' ')[2]}\n")
+    values = {"password": NEW, "current_password": router.password, "fingerprint": None}
+    [outcome] = set_passwords([device(router, **values)], known_hosts=str(known))["devices"]
+    assert (outcome["status"], outcome["reason"], outcome["wrong_logins"]) == ("failed", "certificate", 0)
+    assert "revoked" in outcome["message"]
+    assert passwords(site, router) == (router.password, router.password)
+
+
+@pytest.mark.parametrize(
+    ("broken", "status"),
+    [
+        ("_connected", "failed"),
+        ("_check_host_key", "failed"),
+        ("identity", "failed"),
+        ("rule", "failed"),
+        ("_passwd", "failed"),
+        ("_complaint", "unknown"),
+    ],
+)
+def test_what_breaks_unexpectedly_is_unknown_only_once_a_change_may_have_been_sent(
+    site: RutosSimulator, monkeypatch: pytest.MonkeyPatch, broken: str, status: str
+) -> None:
+    router = of(site, "07.13")
+    site.change(router.serial, policy={"min_length": 30})
+
+    def breaks(*_arguments: object) -> None:
+        raise KeyError("what nobody foresaw")
+
+    monkeypatch.setattr(RouterSsh, broken, breaks)
+    outcome = set_password(router, NEW, router.password)
+    assert (outcome["status"], outcome["reason"]) == (status, "error")
+    assert "KeyError" in outcome["message"]
+
+
+@pytest.mark.parametrize("typed_in_time", range(6))
+def test_no_password_is_typed_once_the_time_of_the_run_is_over_and_one_typed_too_late_is_told(
+    site: RutosSimulator, monkeypatch: pytest.MonkeyPatch, typed_in_time: int
+) -> None:
+    """passwd is given four lines: two for the web user, two for root. The time is over when so many have been typed; 5 stands for never."""
+    router = of(site, "07.13")
+    typed: list[str] = []
+    sendall = paramiko.Channel.sendall
+
+    def counted(self: paramiko.Channel, line: bytes) -> None:
+        sendall(self, line)
+        typed.append(line.decode())
+
+    monkeypatch.setattr(paramiko.Channel, "sendall", counted)
+    devices = [device(router, password=NEW, current_password=router.password)]
+    [outcome] = set_passwords(devices, may_change=lambda: len(typed) < typed_in_time)["devices"]
+    assert len(typed) == min(typed_in_time, 4)
+    # The second of two lines is the change; that the time is over is seen when it has left.
+    assert outcome["sent_late"] == (typed_in_time in (2, 4))
+    finished = {4: ("unknown", "interrupted"), 5: ("changed", "")}
+    half_done = {3: ("unknown", "interrupted"), 2: ("unknown", "interrupted")}
+    expected = {**finished, **half_done}.get(typed_in_time, ("failed", "not_sent"))
+    assert (outcome["status"], outcome["reason"]) == expected
+    assert passwords(site, router) == (NEW if typed_in_time >= 2 else router.password, NEW if typed_in_time >= 4 else router.password)
+
+
+@pytest.mark.parametrize(("broken", "status"), [("_connected", "failed"), ("_check_host_key", "failed"), ("identity", "unknown")])
+def test_a_proof_that_breaks_unexpectedly_is_unknown_only_once_a_login_may_have_been_counted(
+    site: RutosSimulator, monkeypatch: pytest.MonkeyPatch, broken: str, status: str
+) -> None:
+    router = of(site, "07.13")
+
+    def breaks(*_arguments: object) -> None:
+        raise KeyError("what nobody foresaw")
+
+    monkeypatch.setattr(RouterSsh, broken, breaks)
+    [outcome] = prove_on_routers(options([device(router, candidates=[{"name": "current", "password": router.password}])]))["devices"]
+    assert (outcome["status"], outcome["reason"]) == (status, "error")
 
 
 def test_a_password_is_proven_by_ssh(site: RutosSimulator) -> None:

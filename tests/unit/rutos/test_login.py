@@ -71,7 +71,7 @@ def test_a_lock_out_is_recognised(site: RutosSimulator, new_router: NewRouter, l
 
 @pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("kind", ["cut", "hang", "not_json", "empty", "status"])
-def test_a_log_in_whose_answer_is_lost_is_unknown(site: RutosSimulator, new_router: NewRouter, kind: str) -> None:
+def test_a_login_whose_answer_is_lost_is_unknown(site: RutosSimulator, new_router: NewRouter, kind: str) -> None:
     router = new_router(faults=[{"kind": kind, "path": "/api/login", "times": 0}])
     outcome = prove(router, WRONG, router.password, timeout=1, deadline=2)
     assert (outcome["status"], outcome["live"]) == ("unknown", None)
