@@ -27,7 +27,7 @@ CHANGING = ("/devices/passwords/set", "/devices/passwords/generate", "/devices/p
 class Place:
     """C(hosts): inventory variables per device; C(serials): which one is meant. Both may be changed before a run.
 
-    C(group): the name of their group. C(sites): inventory variables of hosts at a site, which are no devices.
+    C(group): the name of their group. C(sites): inventory variables of hosts at a site, which are no devices. C(others): more groups.
     """
 
     folder: Path
@@ -38,6 +38,7 @@ class Place:
     group: str = "routers"
     group_vars: dict[str, Any] = field(default_factory=dict)
     sites: dict[str, dict[str, Any]] = field(default_factory=dict)
+    others: dict[str, dict[str, Any]] = field(default_factory=dict)
     env: dict[str, str] = field(default_factory=dict)
 
     def run(self, playbook: str, *arguments: str, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
@@ -47,7 +48,7 @@ class Place:
 
     def command(self, playbook: str, *arguments: str) -> list[str]:
         inventory = self.folder / "inventory.json"
-        groups = {self.group: {"hosts": self.hosts, "vars": self.group_vars}, "site_hosts": {"hosts": self.sites}}
+        groups = {self.group: {"hosts": self.hosts, "vars": self.group_vars}, "site_hosts": {"hosts": self.sites}, **self.others}
         inventory.write_text(json.dumps(groups))
         name = playbook if playbook.endswith(".yml") else f"keyturn.devices.{playbook}"
         return [str(self.core.bin / "ansible-playbook"), name, "-i", str(inventory), *arguments]
