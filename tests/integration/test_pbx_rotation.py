@@ -22,7 +22,7 @@ from support.chromium import Listener, browser_traces
 from support.tunnel import Tunnel
 
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.store import ImportRow, StageRequest
-from ansible_collections.keyturn.devices.plugins.module_utils._run import Run
+from ansible_collections.keyturn.devices.plugins.module_utils._run import Run, runner_identity
 from integration.canaries import CommandLines, found_below, found_in
 from integration.cores import Core
 from integration.pbx_fleet import PbxFleet, pbx_fleet, started
@@ -145,6 +145,7 @@ def test_a_killed_rotation_is_settled_by_reconcile_together_with_what_was_left_o
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
+    killed = Run("killed", runner_identity(run.pid))
     wait_until(lambda: place.pbxs[changed].password != before[changed])
     os.killpg(run.pid, signal.SIGKILL)
     run.wait()
@@ -158,8 +159,7 @@ def test_a_killed_rotation_is_settled_by_reconcile_together_with_what_was_left_o
         place.others = {"routers": {"hosts": {"depot": {"device_serial": serial}}}}
         with place.ledger() as ledger:
             ledger.import_passwords([ImportRow("depot", router["password"], serial)], Run("import"))
-            ledger.stage([StageRequest("depot", serial, "generate", lambda _former: "Staged-Router-47/x")], Run("killed", "gone"), 1)
-        time.sleep(1.1)
+            ledger.stage([StageRequest("depot", serial, "generate", lambda _former: "Staged-Router-47/x")], killed, 900)
 
         done = place.run("reconcile")
 
