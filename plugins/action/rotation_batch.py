@@ -15,7 +15,7 @@ from ansible.errors import AnsibleConnectionFailure
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.options import open_ledger
 from ansible_collections.keyturn.devices.plugins.module_utils._run import runner_identity
 from ansible_collections.keyturn.devices.plugins.plugin_utils._controller import Context, ControllerAction
-from ansible_collections.keyturn.devices.plugins.plugin_utils._near import call_here
+from ansible_collections.keyturn.devices.plugins.plugin_utils._near import call_apart, call_here
 from ansible_collections.keyturn.devices.plugins.plugin_utils._products.all import PRODUCTS
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.batch import Order, expected_ledger, unsealed
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.product import CONTROLLER, Product
@@ -51,8 +51,7 @@ class ActionModule(ControllerAction):
             tally = _TALLIES[order.run_id]
             if tally.stop:
                 return self._result(order, None, tally, context)
-            for member in order.batch.members[:1]:
-                context.redactor.add(*product.secrets(member.device))
+            context.redactor.add(*{secret for member in order.batch.members for secret in product.secrets(member.device)})
             around = Surroundings(
                 ledger=ledger,
                 product=product,
@@ -60,6 +59,7 @@ class ActionModule(ControllerAction):
                 # The worker that runs this ends with the task; the process that ends with the run is its parent.
                 holder=runner_identity(os.getppid()),
                 call=lambda name, arguments: self._call(name, arguments, order, context),
+                call_apart=call_apart if order.batch.site == CONTROLLER else None,
             )
             worked = work_batch(order, around) if self._keeps_secrets(order) else _refused(order)
             _SEEN[identity] = ledger.generation

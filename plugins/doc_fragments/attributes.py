@@ -68,3 +68,13 @@ attributes:
     membership:
       - keyturn.devices.ledger
 """
+
+    ACTION_GROUP_PBXS = r"""
+options: {}
+attributes:
+  action_group:
+    description: Use C(group/keyturn.devices.pbxs) in C(module_defaults) to set defaults for this module.
+    support: full
+    membership:
+      - keyturn.devices.pbxs
+"""

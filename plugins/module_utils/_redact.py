@@ -45,9 +45,14 @@ _INERT = re.compile(r"[A-Za-z0-9_.~-]*\Z")
 # What requests leaves alone when it quotes a URL again (urllib3 does the same).
 _REQUOTE_SAFE = "!#$%&'()*+,/:;=?@[]~"
 
-
 # What the fields of a result are called.
 _FIELD = re.compile(r"[a-z][a-z0-9_]*\Z")
+
+
+class Revealed(str):
+    """A secret that a module was asked for. It leaves a result as it is; wherever else it stands it is masked."""
+
+    __slots__ = ()
 
 
 def _bytes(secret: str) -> bytes:
@@ -287,6 +292,8 @@ class Redactor:
             return closed is not None and isinstance(inner, str) and inner in closed.get(key, ())
 
         def clean(item: Any) -> Any:
+            if isinstance(item, Revealed):
+                return str(item)
             if isinstance(item, str):
                 return clean_text(item)
             if item is None or isinstance(item, bool):

@@ -52,23 +52,33 @@ class Until:
         boot, boottime, epoch = match.groups() if (match := _UNTIL.match(text)) else ("", "0", "")
         if epoch:
             return cls(boot, float(boottime), float(epoch))
-        try:
-            # Python 3.10 does not read the Z.
-            moment = datetime.datetime.fromisoformat(re.sub(r"[Zz]\Z", "+00:00", text.strip()))
-        except ValueError:
-            moment = None
-        if moment is None or moment.tzinfo is None:
-            raise ValueError("is no moment: a date and time of ISO 8601 with its offset from UTC is wanted, such as 2026-01-31T10:15:00Z")
+        moment = read_moment(text)
         return cls("", 0, moment.timestamp())
 
     def __str__(self) -> str:
         return f"boot:{self.boot} boottime:{self.boottime:.3f} epoch:{self.epoch:.3f}"
 
+    def seconds_left(self) -> float:
+        """How long until it comes; zero or less once it has."""
+        if self.boot and self.boot == _boot():
+            return self.boottime - _boottime()
+        return self.epoch - time.time()
+
     def passed(self) -> bool:
         """Whether the moment has come."""
-        if self.boot and self.boot == _boot():
-            return _boottime() >= self.boottime
-        return time.time() >= self.epoch
+        return self.seconds_left() <= 0
+
+
+def read_moment(text: str) -> datetime.datetime:
+    """A date and time of ISO 8601 with its offset from UTC. ValueError for anything else."""
+    try:
+        # Python 3.10 does not read the Z.
+        moment = datetime.datetime.fromisoformat(re.sub(r"[Zz]\Z", "+00:00", text.strip()))
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise ValueError("is no moment: a date and time of ISO 8601 with its offset from UTC is wanted, such as 2026-01-31T10:15:00Z")
+    return moment
 
 
 _UNTIL = re.compile(r"boot:(\S*) boottime:(\d+\.\d+) epoch:(\d+\.\d+)\Z")

@@ -19,6 +19,8 @@ import json
 import os
 import shutil
 import subprocess
+import tarfile
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -58,16 +60,51 @@ def _postgresql_is_there() -> bool:
 
 # Debian package -> whether what the tests want of it is there already.
 SYSTEM_PACKAGES: dict[str, Callable[[], bool]] = {
+    "chromium": lambda: any(shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome")),
+    "dovecot-imapd": lambda: Path("/usr/lib/dovecot/imap").exists(),
+    "dovecot-pop3d": lambda: Path("/usr/lib/dovecot/pop3").exists(),
     "openssh-server": lambda: Path("/usr/sbin/sshd").exists(),
     "postgresql": _postgresql_is_there,
 }
 
+#: The genuine framework of the simulated PBX pages: GPL, 120 MB, of which two files are kept.
+FRAMEWORK = "extjs-gpl@6.2.0"
+FRAMEWORK_FILES = {
+    "ext-all.js": ["package/build/ext-all.js"],
+    "theme.css": [f"package/build/classic/theme-classic/resources/theme-classic-all_{part}.css" for part in (1, 2)],
+    "LICENSE": ["package/LICENSE"],
+}
+
 
 def install_system_packages() -> None:
-    """Install the Debian packages the tests need and this machine lacks."""
+    """Install the Debian packages the tests need and this machine lacks, and the framework of the PBX simulator."""
     missing = [package for package, is_there in SYSTEM_PACKAGES.items() if not is_there()]
     if missing:
         _apt_install(missing)
+    install_framework()
+
+
+def install_framework() -> None:
+    """Fetch the framework from the npm registry unless it is there."""
+    place = CACHE / "extjs"
+    if all((place / name).is_file() for name in FRAMEWORK_FILES):
+        return
+    if shutil.which("npm") is None:
+        _apt_install(["npm"])
+    CACHE.mkdir(exist_ok=True)
+    print(f"Fetching {FRAMEWORK} for the PBX simulator", flush=True)
+    with tempfile.TemporaryDirectory(dir=CACHE, prefix="extjs-") as folder:
+        command = ["npm", "pack", FRAMEWORK, "--pack-destination", folder]
+        run(command, LOGS / "npm.log", f"npm pack {FRAMEWORK}", cwd=Path(folder))
+        [archive] = Path(folder).glob("*.tgz")
+        fresh = Path(folder) / "extjs"
+        fresh.mkdir()
+        with tarfile.open(archive) as content:
+            for name, members in FRAMEWORK_FILES.items():
+                pieces = [content.extractfile(member) for member in members]
+                (fresh / name).write_bytes(b"\n".join(piece.read() for piece in pieces if piece is not None))
+        shutil.rmtree(place, ignore_errors=True)
+        fresh.replace(place)
 
 
 def _apt_install(packages: Sequence[str]) -> None:

@@ -73,7 +73,7 @@ _CHECKS: Mapping[str, Callable[[t.Any], t.Any]] = {
 }
 # A batch is held for ten minutes more, and the ledger gives no lease that is longer than six hours.
 _LONGEST_DEADLINE = 18000
-_LEAST_ONE = ("first_batch_size", "batch_size", "deadline", "max_attempts", "parallel")
+_LEAST_ONE = ("first_batch_size", "batch_size", "deadline", "max_attempts", "parallel", "timeout")
 _NOT_NEGATIVE = ("failure_limit_percent", "patience", "offline_days", "age_spread_percent", "summary_limit", "recap_limit")
 
 _WORD = re.compile(r"[A-Za-z_]\w*")
@@ -298,6 +298,7 @@ def read_devices(names: Sequence[str], variables: HostVariables, product: Produc
         if not reader.problems:
             devices.append(device)
     problems += duplicate_serials(devices)
+    problems += duplicate_places(devices, product)
     problems += _differing(list(runs.values()), product)
     told = [f"{variable} is not a variable of this collection ({_some(hosts)})" for variable, hosts in sorted(remarks.items())]
     return Found(devices, list(dict.fromkeys(problems)), told, next(iter(runs.values()))[1] if runs else {}, force, offline_days, spread)
@@ -399,6 +400,18 @@ def duplicate_serials(devices: Iterable[Device]) -> list[Problem]:
         other = first.setdefault(device.serial, device.name) if device.serial else device.name
         if other != device.name:
             problems.append(Problem("", "device_serial", f"{device.name}: '{device.serial}' is also the serial of {other}"))
+    return problems
+
+
+def duplicate_places(devices: Iterable[Device], product: Product) -> list[Problem]:
+    """The same for devices that are known by where they are. The place itself is not shown: there may be a secret in it."""
+    first: dict[str, str] = {}
+    problems = []
+    for device in devices:
+        place = product.place(device)
+        other = first.setdefault(place, device.name) if place else device.name
+        if other != device.name:
+            problems.append(Problem("", "device_host", f"{device.name}: its address is also that of {other}"))
     return problems
 
 

@@ -41,6 +41,7 @@ class Call:
     headers: Mapping[str, str]
     raw: bytes = b""
     form: dict[str, str | bytes] | None = None
+    peer: str = ""  #: address of the client
     note: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     def json(self) -> Any:
@@ -107,7 +108,7 @@ class SimulatorServer:
         await self._runner.cleanup()
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
-        call = Call(0, request.method, unquote(request.path), dict(request.query), request.headers)
+        call = Call(0, request.method, unquote(request.path), dict(request.query), request.headers, peer=request.remote or "")
         if call.path.startswith(CONTROL):
             call.raw = await request.read()
             return _response(self._control(call))

@@ -27,7 +27,7 @@ from simulators.kit.process import READY
 from simulators.kit.server import CONTROL
 from simulators.kit.switches import add_arguments, from_arguments, table
 
-from .certificates import KINDS, Certificate, make_certificate
+from ..kit.certificates import KINDS, Certificate, make_certificate
 from .control import Control
 from .firmware import MODELS, PRESETS, Firmware
 from .model import Router, make_password

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0 or later (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Self-signed certificates, as routers make them on first start; on P-256, because hundreds of routers share one core here."""
+"""Self-signed certificates, as devices make them on first start; on P-256, because hundreds of routers share one core here."""
 
 from __future__ import annotations
 
