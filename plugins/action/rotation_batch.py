@@ -16,7 +16,7 @@ from ansible_collections.keyturn.devices.plugins.module_utils._ledger.options im
 from ansible_collections.keyturn.devices.plugins.module_utils._run import runner_identity
 from ansible_collections.keyturn.devices.plugins.plugin_utils._controller import Context, ControllerAction
 from ansible_collections.keyturn.devices.plugins.plugin_utils._near import call_apart, call_here
-from ansible_collections.keyturn.devices.plugins.plugin_utils._products.all import PRODUCTS
+from ansible_collections.keyturn.devices.plugins.plugin_utils._products.all import product_named
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.batch import Order, expected_ledger, unsealed
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.product import CONTROLLER, Product
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.steps import Surroundings, Worked, work_batch
@@ -45,7 +45,7 @@ class ActionModule(ControllerAction):
         expects = (identity, max(generation, _SEEN.get(identity, 0)))
         with open_ledger(options, redactor=context.redactor, expects=expects) as ledger:
             order = unsealed(ledger, options["sealed"])
-            product = PRODUCTS[order.product]
+            product = product_named(order.product)
             if order.run_id not in _TALLIES:
                 _TALLIES[order.run_id] = _tally(order, product, context)
             tally = _TALLIES[order.run_id]

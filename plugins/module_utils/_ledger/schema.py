@@ -114,7 +114,7 @@ class Schema:
         )
         for slot in (STAGED, CURRENT):
             # Both databases read the same words. An Index with a condition would import all that SQLAlchemy has for each of them.
-            only_one = sa.DDL(f"CREATE UNIQUE INDEX keyturn_one_{slot} ON keyturn_passwords (device) WHERE slot = '{slot}'")
+            only_one = sa.DDL(f"CREATE UNIQUE INDEX keyturn_one_{slot} ON keyturn_passwords (device) WHERE slot = '{slot}'")  # type: ignore[no-untyped-call]
             sa.event.listen(self.passwords, "after_create", only_one)
         self.lists = sa.Table(
             "keyturn_lists",
