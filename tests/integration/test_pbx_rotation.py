@@ -176,7 +176,7 @@ def test_a_killed_rotation_is_settled_by_reconcile_together_with_what_was_left_o
             ledger.import_passwords([ImportRow("depot", router["password"], serial)], Run("import"))
             ledger.stage([StageRequest("depot", serial, "generate", lambda _former: "Staged-Router-47/x")], killed, 900)
 
-        done = place.run("reconcile")
+        done = place.run("reconcile", "-e", f"target=depot,{changed},{untouched}")
 
         assert done.returncode == 0, done.stdout
         assert rms.passwords()[serial] == place.records()["depot"]["current"]["password"] == "Staged-Router-47/x"
