@@ -33,7 +33,7 @@ _SEEN: dict[str, int] = {}
 _EARLIER = "_rotation_batches"
 
 
-class ActionModule(ControllerAction):
+class ActionModule(NearAction):
     """See the documentation of the module of the same name."""
 
     _supports_check_mode = False
@@ -59,30 +59,14 @@ class ActionModule(ControllerAction):
                 redactor=context.redactor,
                 # The worker that runs this ends with the task; the process that ends with the run is its parent.
                 holder=runner_identity(os.getppid()),
-                call=lambda name, arguments: self._call(name, arguments, order, context),
+                call=lambda name, arguments: self.call_near(order.batch.site, name, arguments, context.variables),
             )
-            worked = work_batch(order, around) if self._keeps_secrets(order) else _refused(order)
+            may_work = not order.batch.kind.goes_near or self.keeps_secrets(order.batch.site)
+            worked = work_batch(order, around) if may_work else _refused(order)
             _SEEN[identity] = ledger.generation
         failed_before = [member.device.name for member in order.batch.members if member.failed_before]
         tally.add(worked.told, len(set(worked.tried) - set(failed_before)), failed_before, worked.stop)
         return self._result(order, worked, tally, context)
-
-    def _keeps_secrets(self, order: Order) -> bool:
-        """Whether what runs at the site of the batch gets its passwords on standard input, and never in a file there."""
-        if order.batch.site == CONTROLLER or not order.batch.kind.goes_near:
-            return True
-        return bool(self._is_pipelining_enabled("new"))
-
-    def _call(self, name: str, arguments: dict[str, Any], order: Order, context: Context) -> dict[str, Any]:
-        if order.batch.site == CONTROLLER:
-            return call_here(name, arguments)
-        try:
-            answer: dict[str, Any] = self._execute_module(
-                module_name=f"keyturn.devices.{name}", module_args=arguments, task_vars=context.variables
-            )
-        except AnsibleConnectionFailure as problem:
-            return {"unreachable": True, "msg": str(problem)}
-        return answer
 
     def _result(self, order: Order, worked: Worked | None, tally: Tally, context: Context) -> dict[str, Any]:
         clean = context.redactor.text
@@ -114,5 +98,5 @@ def _tally(order: Order, product: Product, context: Context) -> Tally:
 
 
 def _refused(order: Order) -> Worked:
-    message = f"pipelining is off at {order.batch.site}, so that passwords would lie in temporary files there"
+    message = without_pipelining(order.batch.site)
     return Worked([Told(member.device.name, "not_staged", "pipelining", message) for member in order.batch.members])

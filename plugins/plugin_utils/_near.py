@@ -2,20 +2,24 @@
 # GNU General Public License v3.0 or later (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Modules that run near a device, run right here where the controller is near enough.
+"""Modules that run near a device: right here where the controller is near enough, else on the connection of the task.
 
-No process is started and no interpreter is needed, and a password goes nowhere. The result is the one the module would give.
+Right here no process is started and no interpreter is needed, and a password goes nowhere. The result is the one the module would give.
 """
 
 from __future__ import annotations
 
 import importlib
+from collections.abc import Mapping
 from typing import Any
 
+from ansible.errors import AnsibleConnectionFailure
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ansible_collections.keyturn.devices.plugins.module_utils._module import Context, carry_out, secret_parameters
 from ansible_collections.keyturn.devices.plugins.module_utils._redact import Redactor
+from ansible_collections.keyturn.devices.plugins.plugin_utils._controller import ControllerAction
+from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.product import CONTROLLER
 
 _MODULES = "ansible_collections.keyturn.devices.plugins.modules"
 
@@ -31,3 +35,28 @@ def call_here(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
     context = Context(check_mode=False, diff=False, redactor=redactor, warn=lambda _text: None)
     result, failed = carry_out(lambda: dict(module.work(options, context)), redactor)
     return {**result, "failed": failed}
+
+
+class NearAction(ControllerAction):
+    """An action that has modules run near devices: on the controller, or at the site that its task is delegated to."""
+
+    def call_near(self, site: str, name: str, arguments: dict[str, Any], variables: Mapping[str, Any]) -> dict[str, Any]:
+        """The result of a module of this collection; C(unreachable) where the site is away."""
+        if site == CONTROLLER:
+            return call_here(name, arguments)
+        try:
+            answer: dict[str, Any] = self._execute_module(
+                module_name=f"keyturn.devices.{name}", module_args=arguments, task_vars=variables
+            )
+        except AnsibleConnectionFailure as problem:
+            return {"unreachable": True, "msg": str(problem)}
+        return answer
+
+    def keeps_secrets(self, site: str) -> bool:
+        """Whether what runs there gets its passwords on standard input, and never in a file."""
+        return site == CONTROLLER or bool(self._is_pipelining_enabled("new"))
+
+
+def without_pipelining(site: str) -> str:
+    """Why nothing is done at a site that would not keep secrets."""
+    return f"pipelining is off at {site}, so that passwords would lie in temporary files there"

@@ -90,7 +90,9 @@ def recover(options: Mapping[str, Any], context: Context, may_change: Callable[[
 
 
 class _Recovery:
-    """One recovery. C(marker): the mailbox before the request. C(requested_at): when the mail was asked for."""
+    """One recovery. C(marker): the mailbox before the request. C(requested_at): when the mail was asked for. C(live): which password a
+    login proved, C(new) or C(current).
+    """
 
     place: Prepared
 
@@ -103,6 +105,7 @@ class _Recovery:
         self._access: Access | None = None
         self.marker: Marker | None = None
         self.requested_at: datetime | None = None
+        self.live: str | None = None
         self._rejected: list[Rejected] = []
         self.sent_late = False
         self._search = self._read(problems)
@@ -113,8 +116,9 @@ class _Recovery:
             problems.append("deadline must be 1 or more")
         if options["email"] is not None and not is_address(options["email"]):
             problems.append("email is no e-mail address")
-        if options["new_password"] == "":
-            problems.append("new_password is empty")
+        problems += [f"{name} is empty" for name in ("new_password", "current_password") if options[name] == ""]
+        if options["try_first"] != "none" and options["state"] == "requested":
+            problems.append("try_first belongs to state=recovered")
         search = Search(())
         try:
             search = read_search(options["allowed_hosts"], options["subjects"], options["sender"])
@@ -147,6 +151,7 @@ class _Recovery:
             "requested_at": _utc(self.requested_at),
             "link_lives_until": _utc(until),
             "rejected": [{"message_id": each.message_id, "reason": each.reason} for each in self._rejected],
+            "live": self.live,
             "sent_late": self.sent_late,
         }
 
@@ -176,6 +181,8 @@ class _Recovery:
             self._search = Search((AllowedHost(AllowedHost.read(_bracketed(address.host)).host, None, scheme),), *self._wanted())
         if self._context.check_mode:
             return self._look(visit)
+        if options["try_first"] != "none" and (known := self._try(visit)) is not None:
+            return known
         if options["link"] is not None:
             return self._finish(visit, self._given(options["link"]))
         if self.marker is None:
@@ -202,6 +209,20 @@ class _Recovery:
             if outcome.reason != "link_unknown" or time.monotonic() >= end:
                 return outcome
             time.sleep(_PAUSE_SECONDS)
+
+    def _try(self, visit: Visit) -> Outcome | None:
+        """One login with the password that may be in force after all; None where the PBX refuses it."""
+        if not self._may_change():
+            return _ended()
+        first = str(self._options["try_first"])
+        login = visit.door.enter(self._options[f"{first}_password"])
+        if login.status == "refused":
+            return None
+        if login.status != "proven":
+            return Outcome("failed", login.reason, f"{_NOTHING_CHANGED}, and no mail was asked for: {_lowered(login.message)}")
+        self.live = first
+        visit.step("proven")
+        return Outcome("unchanged", login.reason, f"The {first} password is in force already; no mail was asked for.")
 
     def _wanted(self) -> tuple[tuple[str, ...], str | None]:
         return tuple(self._search.subjects), self._search.sender
@@ -369,12 +390,17 @@ class _Recovery:
             return Outcome(
                 "unknown", "interrupted", "The new password was sent, and the run that wanted it ended before a login proved it."
             )
+        if visit.door.wrong and not confirmed:
+            # A second wrong login could be the one that locks everybody out.
+            message = "The new password was sent, and the PBX did not say what became of it. It is to be tried first by the next run."
+            return Outcome("unknown", "unconfirmed", message)
         try:
             login = visit.door.enter(self._options["new_password"])
         except BrowserFault as fault:
             return Outcome("unknown", fault.reason, f"The new password was sent, and no login could prove it: {fault.message}.")
         visit.step("proven", "done" if login.status == "proven" else "failed")
         if login.status == "proven":
+            self.live = "new"
             return Outcome("changed", login.reason, login.message if login.reason else "The new password is in force.")
         if login.status == "refused" and confirmed:
             return Outcome("unknown", "new_password_refused", "The PBX said that it took the new password, and then refused it.")
@@ -393,6 +419,10 @@ def _refused(answer: Answer) -> Outcome:
 
 def _ended() -> Outcome:
     return Outcome("failed", "not_sent", f"{_NOTHING_CHANGED}: the run that asked for it has ended, or its time is over.")
+
+
+def _lowered(text: str) -> str:
+    return text[:1].lower() + text[1:]
 
 
 def _bracketed(host: str) -> str:
