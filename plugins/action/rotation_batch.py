@@ -6,20 +6,16 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from ansible.errors import AnsibleConnectionFailure
-
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.options import open_ledger
-from ansible_collections.keyturn.devices.plugins.module_utils._run import runner_identity
-from ansible_collections.keyturn.devices.plugins.plugin_utils._controller import Context, ControllerAction
-from ansible_collections.keyturn.devices.plugins.plugin_utils._near import call_here
+from ansible_collections.keyturn.devices.plugins.plugin_utils._controller import Context
+from ansible_collections.keyturn.devices.plugins.plugin_utils._near_action import NearAction, without_pipelining
 from ansible_collections.keyturn.devices.plugins.plugin_utils._products.all import PRODUCTS
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.batch import Order, expected_ledger, unsealed
-from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.product import CONTROLLER, Product
-from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.steps import Surroundings, Worked, work_batch
+from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.product import Product
+from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.steps import Worked, work_batch
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.summary import unmasked_told
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.tally import Tally, Told
 
@@ -51,16 +47,8 @@ class ActionModule(NearAction):
             tally = _TALLIES[order.run_id]
             if tally.stop:
                 return self._result(order, None, tally, context)
-            for member in order.batch.members[:1]:
-                context.redactor.add(*product.secrets(member.device))
-            around = Surroundings(
-                ledger=ledger,
-                product=product,
-                redactor=context.redactor,
-                # The worker that runs this ends with the task; the process that ends with the run is its parent.
-                holder=runner_identity(os.getppid()),
-                call=lambda name, arguments: self.call_near(order.batch.site, name, arguments, context.variables),
-            )
+            context.redactor.add(*{secret for member in order.batch.members for secret in product.secrets(member.device)})
+            around = self.surroundings(ledger, product, order.batch.site, context)
             may_work = not order.batch.kind.goes_near or self.keeps_secrets(order.batch.site)
             worked = work_batch(order, around) if may_work else _refused(order)
             _SEEN[identity] = ledger.generation

@@ -58,11 +58,15 @@ class Until:
     def __str__(self) -> str:
         return f"boot:{self.boot} boottime:{self.boottime:.3f} epoch:{self.epoch:.3f}"
 
+    def seconds_left(self) -> float:
+        """How long until it comes; zero or less once it has."""
+        if self.boot and self.boot == _boot():
+            return self.boottime - _boottime()
+        return self.epoch - time.time()
+
     def passed(self) -> bool:
         """Whether the moment has come."""
-        if self.boot and self.boot == _boot():
-            return _boottime() >= self.boottime
-        return time.time() >= self.epoch
+        return self.seconds_left() <= 0
 
 
 def read_moment(text: str) -> datetime.datetime:

@@ -143,9 +143,10 @@ screenshot:
   sample: /var/tmp/pictures/192.0.2.5-20260131T101500Z-4711.png
 """
 
+from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.keyturn.devices.plugins.module_utils._module import run_module
+from ansible_collections.keyturn.devices.plugins.module_utils._module import Context, run_module
 from ansible_collections.keyturn.devices.plugins.module_utils._spec import Spec
 from ansible_collections.keyturn.devices.plugins.module_utils._yeastar.passwords import prove
 from ansible_collections.keyturn.devices.plugins.module_utils._yeastar.visit import pbx_spec
@@ -155,8 +156,12 @@ CANDIDATE: dict[str, Any] = {"name": {"type": "str", "required": True}, "passwor
 SPEC = pbx_spec() + Spec({"candidates": {"type": "list", "elements": "dict", "required": True, "options": CANDIDATE}})
 
 
+def work(options: Mapping[str, Any], context: Context) -> dict[str, Any]:
+    return prove(options, context)
+
+
 def main() -> None:
-    run_module(SPEC, prove)
+    run_module(SPEC, work)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,8 @@ description:
     all of it at once, before any device is touched.
   - It works on the controller, once for all hosts that have joined (M(keyturn.devices.rotation_host)), and changes nothing on any device.
     In the ledger it notes which devices are offline, and follows a serial number whose inventory name has changed.
-  - The role C(keyturn.devices.router_rotation) is built on it. The settings of the role are read as variables of each host.
+  - The roles C(keyturn.devices.router_rotation) and C(keyturn.devices.pbx_rotation) are built on it. The settings of the role are read as
+    variables of each host.
   - No part of the result is a secret; a batch holds its passwords sealed with the key of the ledger.
 author:
   - Keyturn developers (@keyturn)
@@ -37,7 +38,7 @@ options:
   product:
     description: The kind of device.
     type: str
-    choices: [routers]
+    choices: [routers, pbxs]
     default: routers
   whole_play:
     description: Plan for all hosts of the play (of the current batch of C(serial)), whether they have joined or not.

@@ -2,24 +2,25 @@
 # GNU General Public License v3.0 or later (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Modules that run near a device: right here where the controller is near enough, else on the connection of the task.
+"""Modules that run near a device, run right here where the controller is near enough. The result is the one the module would give.
 
-Right here no process is started and no interpreter is needed, and a password goes nowhere. The result is the one the module would give.
+In this process nothing is started, no interpreter is needed, and a password goes nowhere. What works a browser gets a process of its own:
+several may run at once, and one that hangs can be ended.
 """
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+import json
+import os
+import subprocess
+import sys
 from typing import Any
 
-from ansible.errors import AnsibleConnectionFailure
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ansible_collections.keyturn.devices.plugins.module_utils._module import Context, carry_out, secret_parameters
 from ansible_collections.keyturn.devices.plugins.module_utils._redact import Redactor
-from ansible_collections.keyturn.devices.plugins.plugin_utils._controller import ControllerAction
-from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.product import CONTROLLER
 
 _MODULES = "ansible_collections.keyturn.devices.plugins.modules"
 
@@ -37,26 +38,46 @@ def call_here(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
     return {**result, "failed": failed}
 
 
-class NearAction(ControllerAction):
-    """An action that has modules run near devices: on the controller, or at the site that its task is delegated to."""
+def call_apart(name: str, arguments: dict[str, Any], seconds: float) -> dict[str, Any]:
+    """As C(call_here), in a process of its own, which is ended after so many seconds. May be called by several threads at once.
 
-    def call_near(self, site: str, name: str, arguments: dict[str, Any], variables: Mapping[str, Any]) -> dict[str, Any]:
-        """The result of a module of this collection; C(unreachable) where the site is away."""
-        if site == CONTROLLER:
-            return call_here(name, arguments)
+    A process that ends without a result gives C(failed) and C(msg), and nothing else: nobody knows how far it came.
+    """
+    # What can be imported here can be imported there. Secrets go by standard input: a command line can be read by everybody.
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([_collections(), *filter(None, sys.path)])}
+    try:
+        process = subprocess.Popen(
+            [sys.executable, "-m", __name__, name],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=environment,
+        )
+    except OSError as problem:
+        return {"failed": True, "msg": f"No process can be started: {problem.strerror}", "reason": "not_sent"}
+    with process:
         try:
-            answer: dict[str, Any] = self._execute_module(
-                module_name=f"keyturn.devices.{name}", module_args=arguments, task_vars=variables
-            )
-        except AnsibleConnectionFailure as problem:
-            return {"unreachable": True, "msg": str(problem)}
-        return answer
+            output, _none = process.communicate(json.dumps(arguments).encode(), max(seconds, 0.0))
+        except subprocess.TimeoutExpired:
+            process.kill()
+            return {"failed": True, "msg": f"It was not done after {seconds:.0f} s and was ended."}
+    try:
+        result: dict[str, Any] = json.loads(output)
+    except ValueError:
+        return {"failed": True, "msg": f"Its process ended without a word, with the status {process.returncode}."}
+    return result
 
-    def keeps_secrets(self, site: str) -> bool:
-        """Whether what runs there gets its passwords on standard input, and never in a file."""
-        return site == CONTROLLER or bool(self._is_pipelining_enabled("new"))
+
+def _collections() -> str:
+    """The directory in which ansible_collections lies."""
+    return os.path.abspath(os.path.join(os.path.dirname(__file__), *[os.pardir] * len(__name__.split(".")[:-1])))
 
 
-def without_pipelining(site: str) -> str:
-    """Why nothing is done at a site that would not keep secrets."""
-    return f"pipelining is off at {site}, so that passwords would lie in temporary files there"
+def main() -> None:
+    """C(call_apart)'s other end: a module's name on the command line, its arguments on standard input, its result on standard output."""
+    result = call_here(sys.argv[1], json.load(sys.stdin))
+    json.dump(result, sys.stdout)
+
+
+if __name__ == "__main__":
+    main()

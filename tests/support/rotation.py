@@ -106,6 +106,9 @@ class Boxes:
             values.problem("device_serial", "is missing")
         return {"via": values.text("device_via", values.setting("via") or "")}
 
+    def place(self, device: Device) -> str:
+        return device.host if device.details["via"] == "itself" else ""
+
     def secrets(self, device: Device) -> Iterable[str]:
         yield str(device.terms.get("account", ""))
 

@@ -233,7 +233,9 @@ class Ledger:
             return staging.resume(change, names, lease_seconds, max_attempts, recovers)
 
     def note(self, name: str, run: Run, text: str) -> Result:
-        """Keep what whoever resumes needs with the staged password of a device that this run holds: C(noted) or C(lost_lease). No secret."""
+        """Keep a text, no secret, with the staged password of a device that this run holds, for whoever resumes: C(noted) or
+        C(lost_lease).
+        """
         check_text(name, text)
         with self._change(run) as change:
             return staging.note(change, name, text)

@@ -10,11 +10,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from ansible_collections.keyturn.devices.plugins.module_utils._at_once import at_once
 from ansible_collections.keyturn.devices.plugins.module_utils._module import ModuleFailure
 from ansible_collections.keyturn.devices.plugins.module_utils._outcomes import summary
 from ansible_collections.keyturn.devices.plugins.module_utils._redact import Redactor
 from ansible_collections.keyturn.devices.plugins.module_utils._rutos.ending import Ending
-from ansible_collections.keyturn.devices.plugins.module_utils._rutos.fleet import at_once
 from ansible_collections.keyturn.devices.plugins.module_utils._rutos.options import (
     BadInput,
     Place,

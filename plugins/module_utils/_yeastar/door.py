@@ -16,9 +16,14 @@ from ansible_collections.keyturn.devices.plugins.module_utils._yeastar.pages imp
 _LOCKS = ("address_blocked", "account_locked", "login_locked")
 _LOGOUT_SECONDS = 5.0
 
-#: What may not stand in a user name (facts: Yeastar 3.1, observed).
-USERNAME_FORBIDDEN = frozenset("!$()\\/#;,[]\"=<>&'`^%{}| ")
-USERNAME_LONGEST = 63
+# What may not stand in a user name (facts: Yeastar 3.1, observed).
+_USERNAME_FORBIDDEN = frozenset("!$()\\/#;,[]\"=<>&'`^%{}| ")
+_USERNAME_LONGEST = 63
+
+
+def is_username(text: str) -> bool:
+    """Whether the login page would take it for the name of a user."""
+    return 0 < len(text) <= _USERNAME_LONGEST and not _USERNAME_FORBIDDEN & set(text) and text.isprintable()
 
 
 @dataclass(frozen=True)

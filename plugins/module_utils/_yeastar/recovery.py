@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from ansible_collections.keyturn.devices.plugins.module_utils._addresses import Address
+from ansible_collections.keyturn.devices.plugins.module_utils._addresses import Address, bracketed
 from ansible_collections.keyturn.devices.plugins.module_utils._browser.connections import BrowserFault
 from ansible_collections.keyturn.devices.plugins.module_utils._mail.connection import Access, Limits, MailFault
 from ansible_collections.keyturn.devices.plugins.module_utils._mail.judging import Rejected, Search
@@ -89,6 +90,16 @@ def recover(options: Mapping[str, Any], context: Context, may_change: Callable[[
     return carry_out(options, context, prepared, task.run, task.told, seconds=seconds, check=options["link"] is None)
 
 
+@dataclass(frozen=True)
+class _WhileItMay(Limits):
+    """Over, too, when the run that wants the mail has ended: nobody is left to wait for."""
+
+    may_change: Callable[[], bool]
+
+    def left(self) -> float:
+        return super().left() if self.may_change() else 0.0
+
+
 class _Recovery:
     """One recovery. C(marker): the mailbox before the request. C(requested_at): when the mail was asked for. C(live): which password a
     login proved, C(new) or C(current).
@@ -117,7 +128,7 @@ class _Recovery:
         if options["email"] is not None and not is_address(options["email"]):
             problems.append("email is no e-mail address")
         problems += [f"{name} is empty" for name in ("new_password", "current_password") if options[name] == ""]
-        if options["try_first"] != "none" and options["state"] == "requested":
+        if options["try_first"] != "none" and options["state"] != "recovered":
             problems.append("try_first belongs to state=recovered")
         search = Search(())
         try:
@@ -134,7 +145,7 @@ class _Recovery:
                 self.marker = Marker.read(options["marker"], self._access)
             except ValueError as problem:
                 problems.append(f"marker {problem}")
-        if options["link"] is None and options["marker"] is None and options["email"] is None:
+        if options["state"] != "ready" and options["link"] is None and options["marker"] is None and options["email"] is None:
             problems.append("email is missing: the PBX is asked for the mail with it")
         if options["link"] is None and options["state"] == "recovered" and options["mailbox"] is None:
             problems.append("mailbox is missing; without it, give link")
@@ -178,8 +189,8 @@ class _Recovery:
         if options["allowed_hosts"] is None:
             address = visit.site.address
             scheme = "https" if address.scheme == "https" else None
-            self._search = Search((AllowedHost(AllowedHost.read(_bracketed(address.host)).host, None, scheme),), *self._wanted())
-        if self._context.check_mode:
+            self._search = Search((AllowedHost(AllowedHost.read(bracketed(address.host)).host, None, scheme),), *self._wanted())
+        if self._context.check_mode or options["state"] == "ready":
             return self._look(visit)
         if options["try_first"] != "none" and (known := self._try(visit)) is not None:
             return known
@@ -228,10 +239,12 @@ class _Recovery:
         return tuple(self._search.subjects), self._search.sender
 
     def _look(self, visit: Visit) -> Outcome:
-        """Check mode: whether the mailbox can be read and the dialog is there; nothing is asked for."""
+        """Whether the mailbox can be read and the dialog is there; nothing is asked for."""
         self._mark()
         self._open_dialog(visit)
         visit.step("checked")
+        if self._options["state"] == "ready":
+            return Outcome("unchanged", "", "The PBX can be asked for the mail.")
         message = "The PBX would be asked for the mail." if self._options["state"] == "requested" else "The password would be recovered."
         return Outcome("changed", "would_change", message)
 
@@ -294,7 +307,7 @@ class _Recovery:
         """The link of the mail, once it is there. Raises NotFound and MailFault."""
         assert self._access is not None
         assert self.marker is not None
-        limits = Limits(self._options["timeout"], self._end)
+        limits = _WhileItMay(self._options["timeout"], self._end, self._may_change)
         try:
             found = find_link(self._access, self._search, self.marker, limits, self._redactor)
         except (NotFound, MailFault):
@@ -316,6 +329,9 @@ class _Recovery:
     # The page of the link
 
     def _finish(self, visit: Visit, link: WebLink) -> Outcome:
+        # Opening it may use it up, which another run may be waiting for by now.
+        if not self._may_change():
+            return _ended()
         visit.step("link_checked")
         pages = visit.pages
         address = Address(link.scheme, link.host, link.port)
@@ -423,10 +439,6 @@ def _ended() -> Outcome:
 
 def _lowered(text: str) -> str:
     return text[:1].lower() + text[1:]
-
-
-def _bracketed(host: str) -> str:
-    return f"[{host}]" if ":" in host else host
 
 
 def _utc(moment: datetime | None) -> str | None:

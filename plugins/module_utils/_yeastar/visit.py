@@ -17,7 +17,7 @@ from ansible_collections.keyturn.devices.plugins.module_utils._browser.options i
 from ansible_collections.keyturn.devices.plugins.module_utils._module import Context, ModuleFailure
 from ansible_collections.keyturn.devices.plugins.module_utils._outcomes import Outcome
 from ansible_collections.keyturn.devices.plugins.module_utils._spec import Spec
-from ansible_collections.keyturn.devices.plugins.module_utils._yeastar.door import USERNAME_FORBIDDEN, USERNAME_LONGEST, Door
+from ansible_collections.keyturn.devices.plugins.module_utils._yeastar.door import Door, is_username
 from ansible_collections.keyturn.devices.plugins.module_utils._yeastar.pages import Pages
 from ansible_collections.keyturn.devices.plugins.module_utils._yeastar.profiles import Profile, ProfileError, read_profile
 
@@ -63,8 +63,7 @@ def prepare(options: Mapping[str, Any], problems: Sequence[str] = ()) -> Prepare
     """What the options say. ModuleFailure (C(bad_input)) with all that is wrong, C(problems) of the caller's included."""
     site, found = read_site(options)
     found += problems
-    username = options["username"]
-    if not username or len(username) > USERNAME_LONGEST or USERNAME_FORBIDDEN & set(username) or not username.isprintable():
+    if not is_username(options["username"]):
         found.append("username cannot be the name of a user")
     profile = None
     try:

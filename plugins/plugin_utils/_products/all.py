@@ -6,7 +6,8 @@
 
 from __future__ import annotations
 
+from ansible_collections.keyturn.devices.plugins.plugin_utils._products.pbxs import PBXS
 from ansible_collections.keyturn.devices.plugins.plugin_utils._products.routers import ROUTERS
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.product import Product
 
-PRODUCTS: dict[str, Product] = {product.name: product for product in (ROUTERS,)}
+PRODUCTS: dict[str, Product] = {product.name: product for product in (ROUTERS, PBXS)}

@@ -124,6 +124,9 @@ class _Routers:
             for field, message in problem.problems:
                 values.problem(f"device_{field}", message)
 
+    def place(self, device: Device) -> str:
+        return ""
+
     def secrets(self, device: Device) -> Iterable[str]:
         yield device.terms["rms_token"]
 

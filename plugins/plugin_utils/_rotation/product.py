@@ -199,9 +199,10 @@ class Field:
     """What a product is given to work a batch with.
 
     C(redactor) knows every secret of the batch. C(until): no change is sent later. C(call): runs a module of this collection near the
-    devices, with its arguments, and returns its result. C(lists): for a list that can be fetched only once. C(may_change): asked right
-    before whatever changes a device. C(note): keeps a text without secrets with the staged password of a device, for whoever carries on;
-    raises NotKept. C(requests): counted by the product.
+    devices, with its arguments, and returns its result. C(call_apart): the same in a process of its own, which is ended after so many
+    seconds, by several threads at once; None where calls go over a connection, one after the other. C(lists): for a list that can be
+    fetched only once. C(may_change): asked right before whatever changes a device. C(note): keeps a text without secrets with the staged
+    password of a device, for whoever carries on; raises NotKept. C(requests): counted by the product.
     """
 
     redactor: Redactor
@@ -211,6 +212,7 @@ class Field:
     lists: Lists
     may_change: Callable[[], bool]
     note: Callable[[str, str], None] = _keeps_no_notes
+    call_apart: Callable[[str, dict[str, t.Any], float], dict[str, t.Any]] | None = None
     requests: int = 0
     #: Why the whole run should end, when a product has found that out (a token refused, a quota spent).
     stop: str = ""
@@ -247,11 +249,14 @@ class Product(t.Protocol):
     variables: Collection[str]
     #: Kinds of sources besides those of every product.
     sources: Collection[str]
-    #: What to do about a reason, for the person who reads the summary.
+    #: What to do about a reason, or about a device that is C(orphaned), for the person who reads the summary.
     advice: Mapping[str, str]
 
     def read(self, values: Values, device: Device) -> Mapping[str, str]:
         """The details of a device. Remembers what is wrong; nothing is asked of anybody."""
+
+    def place(self, device: Device) -> str:
+        """Where it is, so that two names for one box are found. Empty where its serial number tells that."""
 
     def secrets(self, device: Device) -> Iterable[str]:
         """What in its settings no output may show."""

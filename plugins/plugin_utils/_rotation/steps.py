@@ -62,13 +62,16 @@ _NEVER_ASKED = ("offline", "not_found", "not_sent", "quota", "conflict", "unauth
 
 @dataclass
 class Surroundings:
-    """What a batch is worked in. C(call): runs a module near the devices. C(holder): the process whose end is the end of the run."""
+    """What a batch is worked in. C(call) and C(call_apart): run a module near the devices, see C(Field). C(holder): the process whose end
+    is the end of the run.
+    """
 
     ledger: Ledger
     product: Product
     redactor: Redactor
     holder: str
     call: Callable[[str, dict[str, t.Any]], dict[str, t.Any]]
+    call_apart: Callable[[str, dict[str, t.Any], float], dict[str, t.Any]] | None = None
     sleep: Callable[[float], None] = time.sleep
 
 
@@ -153,6 +156,7 @@ class _Work:
             lists=_LedgerLists(self.ledger, self.batch.list_id, self.run_),
             note=self._note,
             may_change=lambda: not until.passed() and not is_dead(self.around.holder),
+            call_apart=self.around.call_apart,
         )
 
     def _note(self, name: str, text: str) -> None:

@@ -39,7 +39,6 @@ _STATE = {
     "not_due": "not due",
     "unsettled": "open from an earlier run; it would be settled first",
 }
-_LOOK_AT_IT = "Nothing is tried any more. Find out its password, then import it with keyturn.devices.ledger (state=imported)."
 _ADVICE = {
     "offline": "It is tried again on the next run; see that it has power and a connection.",
     "new_password_refused": "It took the new password and refuses it, as if it kept only a part; look at it before the next run.",
@@ -55,7 +54,7 @@ _ADVICE_BY_STATUS = {
     "not_reached": "It is tried again on the next run.",
     "offline": _ADVICE["offline"],
     "unknown": "Run the reconcile playbook.",
-    "orphaned": _LOOK_AT_IT,
+    "orphaned": "Nothing is tried any more. Find out its password, then import it with keyturn.devices.ledger (state=imported).",
 }
 _WORDS = (
     ("changed", "changed"),
@@ -206,7 +205,8 @@ def _described(told: Told, product: Product) -> dict[str, str]:
     status = told.status
     advice = {**_ADVICE, **product.advice}
     needs_something = status in _ADVICE_BY_STATUS
-    what_to_do = _LOOK_AT_IT if status == "orphaned" else advice.get(told.reason, _ADVICE_BY_STATUS[status]) if needs_something else ""
+    reason = status if status == "orphaned" else told.reason
+    what_to_do = advice.get(reason, _ADVICE_BY_STATUS[status]) if needs_something else ""
     return {
         "name": told.name,
         "status": status,

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0 or later (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Many routers at once: a slow or dead one holds no other up, and none is begun after the deadline."""
+"""Many devices at once: a slow or dead one holds no other up, and none is begun after the deadline."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from typing import TypeVar
 T = TypeVar("T")
 R = TypeVar("R")
 
-# After the deadline no request is begun; what is on its way then, and the end of sessions, may take this long.
-GRACE = 45.0
+# After the deadline nothing is begun; what is on its way then, and the end of sessions, may take this long.
+_GRACE = 45.0
 
 
 def at_once(
@@ -27,10 +27,13 @@ def at_once(
     *,
     parallel: int,
     deadline: float,
+    grace: float = _GRACE,
     clock: Callable[[], float] = time.monotonic,
     may_begin: Callable[[], bool] = lambda: True,
 ) -> list[R]:
     """C(work) for every item, C(parallel) at a time, in the order of the items. C(work) must not raise, and must itself heed the deadline.
+
+    C(deadline): a time of C(clock). C(grace): seconds after it in which what was begun may end.
 
     C(may_begin): asked before each item; once it says no, those that are under way come to their end and no other is begun.
 
@@ -53,7 +56,7 @@ def at_once(
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(max(0.0, deadline + GRACE - clock()))
+        thread.join(max(0.0, deadline + grace - clock()))
     # Copied at once, so that a thread that ends late changes nothing any more.
     finished = dict(results)
     return [
