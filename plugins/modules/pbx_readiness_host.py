@@ -10,13 +10,13 @@ module: pbx_readiness_host
 short_description: Whether the password of one PBX could be recovered tonight
 version_added: 0.1.0
 description:
-  - The work of the role P(keyturn.devices.pbx_recovery#role) with C(tasks_from=readiness) for one host. It reads the host's variables and the
-    ledger, marks the mailbox, opens the Find Password dialog without asking for anything, logs in with the ledger's current password, reads the
-    e-mail settings, and lets the PBX test them, which sends a mail.
+  - The work of the role P(keyturn.devices.pbx_recovery#role) with C(tasks_from=readiness) for one host. It reads the host's variables and
+    the ledger, marks the mailbox, opens the Find Password dialog without asking for anything, logs in with the ledger's current password,
+    reads the e-mail settings, and lets the PBX test them, which sends a mail.
   - Nothing on the PBX is changed. A login that succeeds is noted in the ledger as a proof of the password.
   - It fails when a check is not ok.
-  - It works on the controller, the ledger included. What works the pages and reads the mailbox runs where the task runs, so C(delegate_to) the
-    site of the PBX (C(device_site)) where that is not the controller. Passwords go there on standard input only.
+  - It works on the controller, the ledger included. What works the pages and reads the mailbox runs where the task runs, so C(delegate_to)
+    the site of the PBX (C(device_site)) where that is not the controller. Passwords go there on standard input only.
 author:
   - Keyturn developers (@keyturn)
 extends_documentation_fragment:

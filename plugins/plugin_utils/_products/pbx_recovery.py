@@ -113,6 +113,10 @@ class PbxRecovery(Pbxs):
             "Something else has used or replaced the link, such as a scanner of links or another request. Run recover_pbx again."
         ),
         "policy": "Its rule is stricter than device_password_policy, or the source's password too weak; correct that and run again.",
+        "rejected": (
+            "The PBX does not say why. Run recover_pbx again; should it refuse again, use its Forget Password by hand and import the result."
+        ),
+        "timeout": "Run recover_pbx again: it carries on. Where pages are merely slow, raise pbx_recovery_timeout.",
         "profile_unknown": "Its pages are not those of the profile; correct that in a profile of your own (pbx_recovery_profile).",
         "browser_missing": "Install Chromium and the Python library playwright where its pages are worked.",
         "library": "Install what is missing where its pages are worked.",
