@@ -94,7 +94,7 @@ def _parsed(text: str, where: str) -> Any:
         raise ProfileError("needs the Python library PyYAML where this module runs") from None
     try:
         # The one in C takes a tenth of the time, and is not everywhere.
-        return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
+        return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     except yaml.YAMLError as problem:
         line = getattr(getattr(problem, "problem_mark", None), "line", None)
         raise ProfileError(f"{where} is no YAML" + ("" if line is None else f": line {line + 1}")) from None

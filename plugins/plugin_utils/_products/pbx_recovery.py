@@ -10,7 +10,7 @@ import datetime
 import json
 import typing as t
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
@@ -52,20 +52,24 @@ _LOOK_SECONDS = 1
 
 @dataclass(frozen=True)
 class Note:
-    """What whoever carries on needs: the mailbox before the mail was asked for, and when that was (None: not known whether it was)."""
+    """What whoever carries on needs: the mailbox before the mail was asked for, and when that was (None: not known whether it was).
+
+    C(kept): the PBX certainly has its old password still.
+    """
 
     marker: Mapping[str, t.Any]
     requested_at: str | None = None
+    kept: bool = False
 
     def text(self) -> str:
-        return json.dumps({"marker": self.marker, "requested_at": self.requested_at})
+        return json.dumps({"marker": self.marker, "requested_at": self.requested_at, "kept": self.kept})
 
     @classmethod
     def read(cls, text: str) -> Note | None:
         """What C(text) wrote; None for anything else, such as nothing."""
         try:
             data = json.loads(text)
-            return cls(data["marker"], data["requested_at"])
+            return cls(data["marker"], data["requested_at"], data["kept"])
         except (ValueError, KeyError, TypeError):
             return None
 
@@ -114,7 +118,7 @@ class PbxRecovery(Pbxs):
         ),
         "policy": "Its rule is stricter than device_password_policy, or the source's password too weak; correct that and run again.",
         "rejected": (
-            "The PBX does not say why. Run recover_pbx again; should it refuse again, use its Forget Password by hand and import the result."
+            "The PBX does not say why. Run recover_pbx again; should it refuse again, use its Forget Password by hand and import that."
         ),
         "timeout": "Run recover_pbx again: it carries on. Where pages are merely slow, raise pbx_recovery_timeout.",
         "profile_unknown": "Its pages are not those of the profile; correct that in a profile of your own (pbx_recovery_profile).",
@@ -187,27 +191,31 @@ class PbxRecovery(Pbxs):
         raise AssertionError("a recovery proves itself")
 
     def _recover(self, taken: Taken, field: Field, again: bool) -> Answer:
-        """C(again): its password was staged by an earlier run, and may be in force."""
+        """C(again): its password was staged by an earlier run."""
         options = self._options(taken, field)
-        if again:
+        before = Note.read(taken.note) if again else None
+        if again and not (before and before.kept):
+            # Nobody knows how far that run came. A wrong login is rationed, so that one which is certain to be one is not made.
             options["try_first"] = "new"
-        elif taken.current and taken.member.device.details["try_first"]:
+        elif not again and taken.current and taken.member.device.details["try_first"]:
             options |= {"try_first": "current", "current_password": taken.current}
-        note = Note.read(taken.note) if again else None
-        found = self._carry_on(note, options, field) if note else {}
-        if not found:
+        found = self._carry_on(before, options, field) if before else {}
+        if before and found:
+            note = replace(before, kept=False)
+        else:
             marked = field.call("mail_link", {"state": "marked", **reading_options(options)})
             if "marker" not in marked:
                 return self._told(taken, _mailbox_failure(marked))
             note = Note(marked["marker"])
-            self._keep(note, taken, field)
+        self._keep(note, taken, field)
         result = self._visit({**options, **found}, field)
+        kept = result.get("status") == "failed"
         if result.get("requested_at"):
             note = Note(result["marker"], result["requested_at"])
-            # What is staged and where to look for the mail is known without it.
-            self._keep(note, taken, field, must=False)
-        elif note and note.requested_at and result.get("status") == "failed":
+        elif kept and note.requested_at:
             result = {**result, "requested_at": note.requested_at}
+        # What is staged and where to look for the mail is known without it.
+        self._keep(replace(note, kept=kept), taken, field, must=False)
         return self._told(taken, result)
 
     @staticmethod

@@ -112,7 +112,8 @@ def test_every_outcome_has_its_reason_and_what_to_do(desk: Desk, stage: str, rea
     desk.pbx.refuses = {}
     assert told(desk.recover()) == ("changed", "", False)
     assert desk.current() == desk.pbx.password
-    assert desk.pbx.wrong_logins <= 1
+    # It is certain that what is staged was never set, so nobody tries it.
+    assert desk.pbx.wrong_logins == 0
 
 
 def test_what_was_asked_for_is_not_asked_for_again_while_its_link_lives(desk: Desk) -> None:
@@ -123,7 +124,7 @@ def test_what_was_asked_for_is_not_asked_for_again_while_its_link_lives(desk: De
     assert told(desk.recover()) == ("changed", "", False)
     assert (desk.pbx.requests, desk.current()) == (1, staged)
     again = options(desk)[-1]
-    assert (again["try_first"], bool(again["marker"]), again["deadline"] <= 1500) == ("new", True, True)
+    assert ("try_first" in again, bool(again["marker"]), again["deadline"] <= 1500) == (False, True, True)
 
 
 def test_a_dead_link_is_asked_for_anew(desk: Desk) -> None:
