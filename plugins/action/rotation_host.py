@@ -23,6 +23,7 @@ class ActionModule(ControllerAction):
     ARGUMENTS: ClassVar[dict[str, Any]] = {
         "state": {"type": "str", "choices": ["matched", "joined", "reported"], "required": True},
         "pattern": {"type": "str"},
+        "groups": {"type": "list", "elements": "str", "default": []},
     }
     RULES: ClassVar[dict[str, Any]] = {"required_if": [("state", "matched", ("pattern",))]}
 
@@ -30,15 +31,18 @@ class ActionModule(ControllerAction):
         if options["state"] == "joined":
             return {"changed": False, "token": token_of(self._task), "in_step": is_in_step(self._task)}
         if options["state"] == "matched":
-            return self._matched(options["pattern"], context)
+            return self._matched(options["pattern"], options["groups"], context)
         return self._reported(context)
 
-    def _matched(self, pattern: str, context: Context) -> dict[str, Any]:
+    def _matched(self, pattern: str, groups: list[str], context: Context) -> dict[str, Any]:
         """A run for nobody is no success: a group that is misspelt or empty would be green every night."""
         hosts = context.variables["hostvars"]._inventory.get_hosts(pattern)
+        if groups:
+            hosts = [host for host in hosts if any(group.name in groups for group in host.get_groups())]
         if not hosts:
+            who = f"No host of {' or '.join(groups)}" if groups else "No host"
             raise ModuleFailure(
-                f"No host matches '{pattern}', so there is nothing to do. Check the inventory, target and --limit.", reason="not_found"
+                f"{who} matches '{pattern}', so there is nothing to do. Check the inventory, target and --limit.", reason="not_found"
             )
         return {"changed": False, "hosts": len(hosts)}
 

@@ -41,6 +41,11 @@ options:
   pattern:
     description: The pattern of hosts for O(state=matched).
     type: str
+  groups:
+    description: For O(state=matched), the groups of which a host counts. By default every host does.
+    type: list
+    elements: str
+    default: []
 seealso:
   - module: keyturn.devices.rotation_plan
   - module: keyturn.devices.rotation_summary

@@ -10,11 +10,15 @@ several may run at once, and one that hangs can be ended.
 
 from __future__ import annotations
 
+import _thread
+import contextlib
 import importlib
 import json
 import os
 import subprocess
 import sys
+import threading
+import time
 from typing import Any
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
@@ -23,6 +27,7 @@ from ansible_collections.keyturn.devices.plugins.module_utils._module import Con
 from ansible_collections.keyturn.devices.plugins.module_utils._redact import Redactor
 
 _MODULES = "ansible_collections.keyturn.devices.plugins.modules"
+_CLEANING_SECONDS = 10.0
 
 
 def call_here(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
@@ -55,12 +60,26 @@ def call_apart(name: str, arguments: dict[str, Any], seconds: float) -> dict[str
         )
     except OSError as problem:
         return {"failed": True, "msg": f"No process can be started: {problem.strerror}", "reason": "not_sent"}
-    with process:
-        try:
-            output, _none = process.communicate(json.dumps(arguments).encode(), max(seconds, 0.0))
-        except subprocess.TimeoutExpired:
-            process.kill()
-            return {"failed": True, "msg": f"It was not done after {seconds:.0f} s and was ended."}
+    late = threading.Event()
+
+    def end() -> None:
+        late.set()
+        process.kill()
+
+    watch = threading.Timer(max(seconds, 0.0), end)
+    watch.start()
+    output = b""
+    # One that has ended already reads nothing.
+    with contextlib.suppress(BrokenPipeError), process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(json.dumps(arguments).encode() + b"\n")
+        process.stdin.flush()
+        # Its input stays open: where that ends, this process is gone.
+        output = process.stdout.read()
+    watch.cancel()
+    if late.is_set():
+        return {"failed": True, "msg": f"It was not done after {seconds:.0f} s and was ended."}
     try:
         result: dict[str, Any] = json.loads(output)
     except ValueError:
@@ -74,9 +93,20 @@ def _collections() -> str:
 
 
 def main() -> None:
-    """C(call_apart)'s other end: a module's name on the command line, its arguments on standard input, its result on standard output."""
-    result = call_here(sys.argv[1], json.load(sys.stdin))
-    json.dump(result, sys.stdout)
+    """C(call_apart)'s other end: a module's name on the command line, its arguments in a line of standard input, its result on standard
+    output.
+    """
+    arguments = json.loads(sys.stdin.buffer.readline())
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    json.dump(call_here(sys.argv[1], arguments), sys.stdout)
+
+
+def _end_with_parent() -> None:
+    """Nobody waits for a result any more once the other process is gone: clean up, and end in any case."""
+    os.read(sys.stdin.fileno(), 1)
+    _thread.interrupt_main()
+    time.sleep(_CLEANING_SECONDS)
+    os._exit(1)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0 or later (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A site as a user has it: an inventory of routers behind RMS, a ledger, and the playbooks."""
+"""A site as a user has it: an inventory of devices, a ledger, and the playbooks."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ CHANGING = ("/devices/passwords/set", "/devices/passwords/generate", "/devices/p
 
 @dataclass(kw_only=True)
 class Place:
-    """C(hosts): inventory variables per router; C(serials): which router is meant. Both may be changed before a run.
+    """C(hosts): inventory variables per device; C(serials): which one is meant. Both may be changed before a run.
 
-    C(sites): inventory variables of hosts at a site, which are no routers.
+    C(group): the name of their group. C(sites): inventory variables of hosts at a site, which are no devices. C(others): more groups.
     """
 
     folder: Path
@@ -35,8 +35,10 @@ class Place:
     ledger_url: str
     hosts: dict[str, dict[str, Any]]
     serials: dict[str, str]
+    group: str = "routers"
     group_vars: dict[str, Any] = field(default_factory=dict)
     sites: dict[str, dict[str, Any]] = field(default_factory=dict)
+    others: dict[str, dict[str, Any]] = field(default_factory=dict)
     env: dict[str, str] = field(default_factory=dict)
 
     def run(self, playbook: str, *arguments: str, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
@@ -46,7 +48,7 @@ class Place:
 
     def command(self, playbook: str, *arguments: str) -> list[str]:
         inventory = self.folder / "inventory.json"
-        groups = {"routers": {"hosts": self.hosts, "vars": self.group_vars}, "site_hosts": {"hosts": self.sites}}
+        groups = {self.group: {"hosts": self.hosts, "vars": self.group_vars}, "site_hosts": {"hosts": self.sites}, **self.others}
         inventory.write_text(json.dumps(groups))
         name = playbook if playbook.endswith(".yml") else f"keyturn.devices.{playbook}"
         return [str(self.core.bin / "ansible-playbook"), name, "-i", str(inventory), *arguments]
@@ -72,18 +74,18 @@ class Place:
             return ledger.devices(include_secrets=True)
 
     def real_passwords(self) -> dict[str, str]:
-        """By serial: the password each router takes at this moment."""
+        """By serial: the password each device takes at this moment."""
         raise NotImplementedError
 
     def import_real_passwords(self, names: Collection[str] | None = None) -> None:
-        """The ledger knows the password each router (or each of these) has now."""
+        """The ledger knows the password each device (or each of these) has now."""
         real = self.real_passwords()
         rows = [ImportRow(name, real[serial], serial) for name, serial in self.serials.items() if names is None or name in names]
         with self.ledger() as ledger:
             ledger.import_passwords(rows, Run("import"))
 
     def lost(self) -> list[str]:
-        """Routers that do not open with what the ledger calls their current password."""
+        """Devices that do not open with what the ledger calls their current password."""
         real, records = self.real_passwords(), self.records()
         return [
             name

@@ -107,9 +107,9 @@ class Pbxs:
             values.problem(_VARIABLES.get(option, f"{self.prefix}{option}"), message)
         if not is_username(device.username):
             values.problem("device_username", "cannot be the name of a user")
-        if is_here:
+        if is_here and terms["profile"]:
             try:
-                read_profile(terms["profile"] or None)
+                read_profile(terms["profile"])
             except ProfileError as problem:
                 values.problem(f"{self.prefix}profile", str(problem))
 

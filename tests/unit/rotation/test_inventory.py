@@ -165,6 +165,14 @@ def test_two_names_for_one_serial_are_refused_and_stop_the_run() -> None:
     assert [problem.device for problem in found(a={"device_serial": "1"}, b={"device_serial": 1}).problems] == [""]
 
 
+def test_two_names_for_one_place_stop_the_run_where_a_box_is_known_by_that() -> None:
+    itself = {"device_via": "itself", "device_host": "192.0.2.5"}
+    result = found(
+        a={**itself, "device_serial": "1"}, b={**itself, "device_serial": "2"}, c={"device_host": "192.0.2.5", "device_serial": "3"}
+    )
+    assert [str(problem) for problem in result.problems] == ["device_host: b: its address is also that of a"]
+
+
 def test_where_nothing_gets_a_new_password_no_source_is_read() -> None:
     result = found(sources=False, a={"device_password_source": "{{ broken }}"}, b={"device_password_source": {"kind": "oracle"}})
     assert (result.problems, [entry.source for entry in result.devices]) == ([], [Source("generate"), Source("generate")])

@@ -1,0 +1,41 @@
+# Copyright (c) 2026, keyturn.devices contributors
+# GNU General Public License v3.0 or later (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Modules that are run on the controller without Ansible's own way to run them."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import pytest
+
+from ansible_collections.keyturn.devices.plugins.plugin_utils._near import call_apart, call_here
+
+CANARY = "Canary-Password-47"
+# Bad input ends a module before it starts anything.
+BAD: dict[str, Any] = {"url": "https://192.0.2.5/path", "candidates": [{"name": "current", "password": CANARY}], "username": CANARY}
+
+
+def test_a_process_of_its_own_gives_the_result_that_this_one_gives() -> None:
+    apart = call_apart("pbx_login", BAD, 60)
+    assert apart == call_here("pbx_login", BAD)
+    assert (apart["failed"], apart["reason"]) == (True, "bad_input")
+    assert CANARY not in str(apart)
+
+
+def test_arguments_that_the_module_does_not_take_are_told() -> None:
+    result = call_apart("pbx_login", {"url": 7, "candidate": CANARY}, 60)
+    assert result["failed"]
+    assert "candidates" in result["msg"]
+
+
+def test_a_process_that_hangs_is_ended() -> None:
+    assert call_apart("pbx_login", BAD, 0) == {"failed": True, "msg": "It was not done after 0 s and was ended."}
+
+
+def test_one_that_dies_or_cannot_be_started_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert call_apart("no_such_module", {}, 60) == {"failed": True, "msg": "Its process ended without a word, with the status 1."}
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    assert call_apart("pbx_login", BAD, 60)["reason"] == "not_sent"
