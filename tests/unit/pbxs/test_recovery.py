@@ -196,6 +196,18 @@ def test_after_too_many_attempts_it_begins_anew(desk: Desk) -> None:
     assert not desk.record()["orphaned"]
 
 
+def test_a_note_is_kept_for_who_holds_the_device_alone(desk: Desk) -> None:
+    desk.pbx.refuses = {"mail": "mail_timeout"}
+    desk.recover()
+    assert desk.ledger.note(NAME, Run("somebody else"), "nothing").status == "lost_lease"
+    run = Run("the next run")
+    [resumed] = desk.ledger.resume([NAME], run, 900)
+    assert '"kept": true' in resumed.details["note"]
+    assert desk.ledger.note(NAME, run, "another").status == "noted"
+    [again] = desk.ledger.resume([NAME], run, 900)
+    assert again.details["note"] == "another"
+
+
 def test_a_given_password_is_what_is_set(desk: Desk) -> None:
     desk.variables["device_password_source"] = {"kind": "value", "password": "Given-By-The-Vault-58"}
     assert told(desk.recover()) == ("changed", "", False)
