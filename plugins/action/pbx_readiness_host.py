@@ -36,12 +36,13 @@ class ActionModule(NearAction):
 
     def work(self, options: dict[str, Any], context: Context) -> dict[str, Any]:
         name = str(context.variables["inventory_hostname"])
-        found = self._checks(name, options, context)
+        clean = context.redactor.text
+        found = [{**check, "what_to_do": clean(check["what_to_do"])} for check in self._checks(name, options, context)]
         wrong = [f"{check['name']} ({check['reason']}): {check['what_to_do']}" for check in found if not check["ok"]]
         ready = not wrong
-        context.unmasked.update(failed=not ready, ready=ready)
         line = f"{name}: ready to be recovered." if ready else f"{name}: could not be recovered tonight. {' '.join(wrong)}"
-        return {"changed": False, "msg": line, "checks": found}
+        context.unmasked.update(failed=not ready, msg=line, ready=ready, checks=found)
+        return {"changed": False}
 
     def _checks(self, name: str, options: dict[str, Any], context: Context) -> list[dict[str, Any]]:
         try:

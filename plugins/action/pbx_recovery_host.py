@@ -33,14 +33,17 @@ class ActionModule(NearAction):
         product = PbxRecovery()
         told = self._told(name, product, options, context)
         outcome = product.outcome(told)
-        line = _line(name, outcome, context.check_mode)
+        clean = {text: context.redactor.text(outcome[text]) for text in ("message", "what_to_do")}
+        outcome = {**outcome, **clean, "name": name}
         context.unmasked.update(
             changed=outcome["status"] == "changed",
             failed=outcome["status"] in ("failed", "unknown"),
+            msg=_line(name, outcome, context.check_mode),
+            result=outcome,
             status=outcome["status"],
             reason=outcome["reason"],
         )
-        return {"msg": line, "result": {**outcome, "name": name}}
+        return {}
 
     def _told(self, name: str, product: PbxRecovery, options: dict[str, Any], context: Context) -> Told:
         """What became of it. Before anything was sent, whatever is wrong is its outcome."""
