@@ -33,8 +33,8 @@ class ActionModule(NearAction):
         product = PbxRecovery()
         told = self._told(name, product, options, context)
         outcome = product.outcome(told)
-        clean = {text: context.redactor.text(outcome[text]) for text in ("message", "what_to_do")}
-        outcome = {**outcome, **clean, "name": name}
+        # All else is this collection's own words.
+        outcome = {**outcome, "message": context.redactor.text(outcome["message"]), "name": name}
         context.unmasked.update(
             changed=outcome["status"] == "changed",
             failed=outcome["status"] in ("failed", "unknown"),
