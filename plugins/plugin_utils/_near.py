@@ -27,6 +27,8 @@ from ansible_collections.keyturn.devices.plugins.module_utils._module import Con
 from ansible_collections.keyturn.devices.plugins.module_utils._redact import Redactor
 
 _MODULES = "ansible_collections.keyturn.devices.plugins.modules"
+# A browser has no business with the ledger or the cloud.
+_NOT_HANDED_ON = ("KEYTURN_LEDGER_", "RMS_")
 _CLEANING_SECONDS = 10.0
 
 
@@ -49,7 +51,8 @@ def call_apart(name: str, arguments: dict[str, Any], seconds: float) -> dict[str
     A process that ends without a result gives C(failed) and C(msg), and nothing else: nobody knows how far it came.
     """
     # What can be imported here can be imported there. Secrets go by standard input: a command line can be read by everybody.
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([_collections(), *filter(None, sys.path)])}
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(_NOT_HANDED_ON)}
+    environment["PYTHONPATH"] = os.pathsep.join([_collections(), *filter(None, sys.path)])
     try:
         process = subprocess.Popen(
             [sys.executable, "-m", __name__, name],

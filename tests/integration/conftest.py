@@ -45,6 +45,12 @@ def newest_core() -> Core:
     return CORES[0]
 
 
+@pytest.fixture(scope="session")
+def oldest_core() -> Core:
+    """The oldest one: for one test of several that would show the same on any."""
+    return CORES[-1]
+
+
 @pytest.fixture
 def postgresql_url() -> Iterator[str]:
     """An empty database of a PostgreSQL server of its own."""

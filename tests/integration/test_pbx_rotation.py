@@ -12,7 +12,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit
@@ -43,12 +43,24 @@ def pbxs() -> Iterator[dict[str, PbxSimulator]]:
         assert [pbx.truth()["resets_opened"] for pbx in shared.values()] == [0, 0, 0]
 
 
-@pytest.fixture
-def place(newest_core: Core, pbxs: dict[str, PbxSimulator], tmp_path: Path) -> Iterator[PbxFleet]:
-    with pbx_fleet(tmp_path, newest_core, pbxs) as fleet, TemporaryDirectory(prefix="kt-pbx-") as temporary:
+@contextmanager
+def leaving_nothing(folder: Path, core: Core, pbxs: dict[str, PbxSimulator]) -> Iterator[PbxFleet]:
+    with pbx_fleet(folder, core, pbxs) as fleet, TemporaryDirectory(prefix="kt-pbx-") as temporary:
         fleet.env["TMPDIR"] = temporary
         yield fleet
         wait_until(lambda: browser_traces(temporary) == [])
+
+
+@pytest.fixture
+def place(newest_core: Core, pbxs: dict[str, PbxSimulator], tmp_path: Path) -> Iterator[PbxFleet]:
+    with leaving_nothing(tmp_path, newest_core, pbxs) as fleet:
+        yield fleet
+
+
+@pytest.fixture
+def old_place(oldest_core: Core, pbxs: dict[str, PbxSimulator], tmp_path: Path) -> Iterator[PbxFleet]:
+    with leaving_nothing(tmp_path, oldest_core, pbxs) as fleet:
+        yield fleet
 
 
 def wait_until(look: Callable[[], object], seconds: float = 60) -> None:
@@ -101,7 +113,10 @@ def test_pbxs_are_rotated_at_once_also_behind_a_proxy_and_a_second_run_changes_n
     assert found_below(tmp_path, secrets, leave_out=[tmp_path / "inventory.json"]) == []
 
 
-def test_a_pbx_that_refuses_the_ledgers_password_is_orphaned_after_one_login_and_holds_no_other_up(place: PbxFleet, tmp_path: Path) -> None:
+def test_a_pbx_that_refuses_the_ledgers_password_is_orphaned_after_one_login_and_holds_no_other_up(
+    old_place: PbxFleet, tmp_path: Path
+) -> None:
+    place = old_place
     wrong, away, far = place.hosts
     with place.ledger() as ledger:
         ledger.import_passwords([ImportRow(wrong, WRONG, place.serials[wrong])], Run("import"))

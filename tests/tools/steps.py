@@ -165,6 +165,7 @@ def molecule(main: Environment) -> Step:
         env = {
             "ANSIBLE_COLLECTIONS_PATH": str(root),
             "MOLECULE_EPHEMERAL_DIRECTORY": str(ephemeral),
+            "KEYTURN_EXTJS": str(CACHE / "extjs"),
             "NO_COLOR": "1",
             "ANSIBLE_NOCOLOR": "1",
         }

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from typing import Any
 
@@ -23,6 +24,22 @@ def test_a_process_of_its_own_gives_the_result_that_this_one_gives() -> None:
     assert apart == call_here("pbx_login", BAD)
     assert (apart["failed"], apart["reason"]) == (True, "bad_input")
     assert CANARY not in str(apart)
+
+
+def test_a_process_of_its_own_is_told_nothing_of_the_ledger(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: dict[str, Any] = {}
+    monkeypatch.setenv("KEYTURN_LEDGER_PASSPHRASE", CANARY)
+    monkeypatch.setenv("RMS_TOKEN", CANARY)
+
+    def start(command: list[str], env: dict[str, str], **_more: Any) -> None:
+        seen.update(command=command, env=env)
+        raise PermissionError(1, "not permitted")
+
+    monkeypatch.setattr(subprocess, "Popen", start)
+    result = call_apart("pbx_login", BAD, 60)
+    assert (result["failed"], result["msg"]) == (True, "No process can be started: not permitted")
+    assert seen["env"]["PATH"]
+    assert CANARY not in str(seen)
 
 
 def test_arguments_that_the_module_does_not_take_are_told() -> None:
