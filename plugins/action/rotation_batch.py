@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.options import open_ledger
 from ansible_collections.keyturn.devices.plugins.plugin_utils._controller import Context
 from ansible_collections.keyturn.devices.plugins.plugin_utils._near_action import NearAction, without_pipelining
-from ansible_collections.keyturn.devices.plugins.plugin_utils._products.all import PRODUCTS
+from ansible_collections.keyturn.devices.plugins.plugin_utils._products.all import product_named
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.batch import Order, expected_ledger, unsealed
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.product import Product
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.steps import Worked, work_batch
@@ -41,7 +41,7 @@ class ActionModule(NearAction):
         expects = (identity, max(generation, _SEEN.get(identity, 0)))
         with open_ledger(options, redactor=context.redactor, expects=expects) as ledger:
             order = unsealed(ledger, options["sealed"])
-            product = PRODUCTS[order.product]
+            product = product_named(order.product)
             if order.run_id not in _TALLIES:
                 _TALLIES[order.run_id] = _tally(order, product, context)
             tally = _TALLIES[order.run_id]

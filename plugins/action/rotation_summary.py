@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 from ansible_collections.keyturn.devices.plugins.module_utils._module import ModuleFailure
 from ansible_collections.keyturn.devices.plugins.plugin_utils._controller import Context, ControllerAction
-from ansible_collections.keyturn.devices.plugins.plugin_utils._products.all import PRODUCTS
+from ansible_collections.keyturn.devices.plugins.plugin_utils._products.all import product_named
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.summary import Planned, summarise, write_summary
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.tally import Told
 
@@ -35,7 +35,7 @@ class ActionModule(ControllerAction):
         batches = [_batch(entry, planned, place) for place, entry in sorted(_results(plan, context.variables).items())]
         worked = [batch for batch in batches if batch["worked"]]
         stop = next((batch["stop"] for batch in batches if batch["stop"]), "")
-        told = summarise(planned, PRODUCTS[plan["product"]], worked, stop, check_mode=context.check_mode)
+        told = summarise(planned, product_named(plan["product"]), worked, stop, check_mode=context.check_mode)
         told["requests"] += plan["requests"]
         outcomes = told.pop("outcomes")
         if options["summary_file"]:

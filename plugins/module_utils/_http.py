@@ -24,21 +24,26 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from http.client import HTTPException, HTTPResponse
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit
+from urllib.request import getproxies
 
 from ansible_collections.keyturn.devices.plugins.module_utils._spec import Spec
 
 IMPORT_ERROR: str | None = None
 try:
     import urllib3
-    from requests.utils import DEFAULT_CA_BUNDLE_PATH, get_auth_from_url, get_environ_proxies, prepend_scheme_if_needed, select_proxy
+    from certifi import where as certificates_of_requests
     from urllib3.connection import HTTPConnection, HTTPSConnection
     from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
     from urllib3.filepost import encode_multipart_formdata
     from urllib3.util import Retry, Timeout, make_headers
     from urllib3.util.connection import allowed_gai_family
     from urllib3.util.ssl_ import create_urllib3_context
+
+    if find_spec("requests") is None:  # imported where a proxy is used
+        raise ImportError("No module named 'requests'")
 except ImportError:
     IMPORT_ERROR = traceback.format_exc()
     if not TYPE_CHECKING:
@@ -265,9 +270,24 @@ def _tls_context(ca_path: str | None, is_verified: bool) -> ssl.SSLContext:
     context: ssl.SSLContext = create_urllib3_context(cert_reqs=ssl.CERT_REQUIRED if is_verified else ssl.CERT_NONE)
     if is_verified:
         # The variables are those of requests and curl, which people set for every tool that is written in Python.
-        trusted = ca_path or os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or DEFAULT_CA_BUNDLE_PATH
+        trusted = ca_path or os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or certificates_of_requests()
         context.load_verify_locations(**{"capath" if os.path.isdir(trusted) else "cafile": trusted})
     return context
+
+
+def _proxy_to(url: str) -> tuple[str, dict[str, str] | None] | None:
+    """The proxy that the environment names for a place, with its headers; None for the direct way."""
+    if not getproxies():
+        return None
+    # What no_proxy may say is more than the standard library reads. Only here, because it takes long to import.
+    from requests.utils import get_auth_from_url, get_environ_proxies, prepend_scheme_if_needed, select_proxy
+
+    proxy = select_proxy(url, get_environ_proxies(url))
+    if proxy is None:
+        return None
+    user, password = get_auth_from_url(proxy)
+    headers: dict[str, str] | None = make_headers(proxy_basic_auth=f"{user}:{password}") if user else None
+    return prepend_scheme_if_needed(proxy, "http"), headers  # type: ignore[no-untyped-call]
 
 
 class _Connections:
@@ -294,15 +314,15 @@ class _Connections:
         return self._managers[place]
 
     def _manager(self, url: str) -> urllib3.PoolManager:
-        context = _tls_context(self._ca_path, self._is_verified)
-        settings: dict[str, Any] = {"ssl_context": context, "cert_reqs": "CERT_REQUIRED" if self._is_verified else "CERT_NONE"}
-        proxy = select_proxy(url, get_environ_proxies(url))
+        proxy = _proxy_to(url)
+        settings: dict[str, Any] = {}
+        if not (proxy is None and url.startswith("http:")):
+            settings["ssl_context"] = _tls_context(self._ca_path, self._is_verified)
+            settings["cert_reqs"] = "CERT_REQUIRED" if self._is_verified else "CERT_NONE"
         if proxy is None:
             manager = urllib3.PoolManager(**settings)
         else:
-            user, password = get_auth_from_url(proxy)
-            headers = make_headers(proxy_basic_auth=f"{user}:{password}") if user else None
-            address = prepend_scheme_if_needed(proxy, "http")  # type: ignore[no-untyped-call]
+            address, headers = proxy
             manager = urllib3.ProxyManager(address, proxy_headers=headers, **settings)
         manager.pool_classes_by_scheme = self._classes
         return manager

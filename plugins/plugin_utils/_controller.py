@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import gc
+import multiprocessing
 import traceback
 from abc import abstractmethod
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -63,6 +65,9 @@ class ControllerAction(ActionBase):
         """Returns the task's result. C(options): checked, the ledger's filled in. May raise ModuleFailure, LedgerError or CsvError."""
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        if multiprocessing.parent_process() is not None:
+            # Forked for one task: what it has of the playbook and the inventory stays, and is not gone through again and again.
+            gc.freeze()
         result: dict[str, Any] = super().run(tmp, task_vars)
         redactor = Redactor()
         warnings: list[str] = []

@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 import hmac
+import mmap
 import os
 from contextlib import suppress
 from dataclasses import dataclass
@@ -180,7 +182,48 @@ def _bound_to(context: tuple[str, ...]) -> bytes:
     return "\0".join(("keyturn.devices ledger", *context)).encode("utf-8", "surrogateescape")
 
 
+class _SharedKeys:
+    """Keys that were derived already, for this process and all that are forked from it.
+
+    Ansible forks a process for each task, and deriving a key is slow on purpose: one derivation does for a whole playbook. They stand in
+    memory that has no name and ends with these processes; what is executed (a module, ssh) does not inherit it.
+    """
+
+    _PLACES = 8
+    _PART = 32
+
+    def __init__(self) -> None:
+        self._memory = mmap.mmap(-1, self._PLACES * 3 * self._PART)
+        self._secret = os.urandom(self._PART)
+
+    def get(self, identity: bytes) -> bytes | None:
+        place, name = self._find(identity)
+        found, key, check = (self._memory[place + part * self._PART :][: self._PART] for part in range(3))
+        # Two processes may write at once: what is not of one piece is no key.
+        return key if hmac.compare_digest(found, name) and hmac.compare_digest(check, self._check(name, key)) else None
+
+    def put(self, identity: bytes, key: bytes) -> None:
+        place, name = self._find(identity)
+        self._memory[place : place + 3 * self._PART] = name + key + self._check(name, key)
+
+    def _find(self, identity: bytes) -> tuple[int, bytes]:
+        name = hmac.digest(self._secret, identity, "sha256")
+        return name[0] % self._PLACES * 3 * self._PART, name
+
+    def _check(self, name: bytes, key: bytes) -> bytes:
+        return hmac.digest(self._secret, name + key, "sha256")
+
+
+_shared_keys = _SharedKeys()
+
+
 @lru_cache(maxsize=8)
 def _derive(passphrase: str, salt: bytes, cost: Cost) -> bytes:
-    """Slow on purpose, hence once per process for each ledger."""
-    return Scrypt(salt=salt, length=32, n=cost.n, r=cost.r, p=cost.p).derive(passphrase.encode("utf-8", "surrogateescape"))
+    """Slow on purpose, hence once for each ledger."""
+    secret = passphrase.encode("utf-8", "surrogateescape")
+    identity = ascii((hashlib.sha256(secret).digest(), salt, cost.n, cost.r, cost.p)).encode()
+    key = _shared_keys.get(identity)
+    if key is None:
+        key = Scrypt(salt=salt, length=32, n=cost.n, r=cost.r, p=cost.p).derive(secret)
+        _shared_keys.put(identity, key)
+    return key

@@ -21,6 +21,9 @@ from ansible_collections.keyturn.devices.plugins.module_utils._ledger.errors imp
 try:
     import sqlalchemy as sa
     from sqlalchemy import event, exc, pool
+
+    # Processes that Ansible forks for its tasks then have the usual database ready: SQLAlchemy would import it in each of them.
+    from sqlalchemy.dialects import sqlite  # noqa: F401
 except ImportError:
     pass  # schema.HAS_SQLALCHEMY tells
 

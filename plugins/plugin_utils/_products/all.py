@@ -6,8 +6,16 @@
 
 from __future__ import annotations
 
-from ansible_collections.keyturn.devices.plugins.plugin_utils._products.pbxs import PBXS
 from ansible_collections.keyturn.devices.plugins.plugin_utils._products.routers import ROUTERS
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.product import Product
 
-PRODUCTS: dict[str, Product] = {product.name: product for product in (ROUTERS, PBXS)}
+NAMES = ("routers", "pbxs")
+
+
+def product_named(name: str) -> Product:
+    """One of C(NAMES). What routers need is imported with this file, before Ansible forks its processes; the rest is when it is used."""
+    if name == "pbxs":
+        from ansible_collections.keyturn.devices.plugins.plugin_utils._products.pbxs import PBXS
+
+        return PBXS
+    return ROUTERS

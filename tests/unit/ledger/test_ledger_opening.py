@@ -10,6 +10,7 @@ import os
 import sqlite3
 import stat
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -249,3 +250,47 @@ def test_leases_on_a_shared_server_go_by_its_clock_alone(url: str, clock: Clock)
         until = ledger.devices()["r1"]["lease"]["until"]
     assert until > "2026"
     assert LEASE
+
+
+def in_a_forked_process(work: Callable[[], str]) -> str:
+    """What it returns, as Ansible's process for a task would."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        with suppress(BaseException):
+            os.write(writing, work().encode())
+        os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading) as pipe:
+        said = pipe.read()
+    os.waitpid(child, 0)
+    return said
+
+
+def test_a_key_is_derived_once_for_all_processes_of_a_playbook(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(crypto, "_shared_keys", crypto._SharedKeys())
+    salt = os.urandom(16)
+
+    def key_of(passphrase: str, salt: bytes = salt) -> str:
+        crypto._derive.cache_clear()
+        return crypto._derive(passphrase, salt, CHEAP).hex()
+
+    def known_key_of(passphrase: str, salt: bytes = salt) -> str:
+        monkeypatch.setattr(crypto, "Scrypt", None)
+        return key_of(passphrase, salt)
+
+    key = in_a_forked_process(lambda: key_of(PASSPHRASE))
+    assert len(key) == 64
+    assert in_a_forked_process(lambda: known_key_of(PASSPHRASE)) == key
+    assert in_a_forked_process(lambda: known_key_of(OTHER)) == ""
+    assert in_a_forked_process(lambda: known_key_of(PASSPHRASE, os.urandom(16))) == ""
+    assert in_a_forked_process(lambda: key_of(OTHER)) not in ("", key)
+
+
+def test_what_two_processes_wrote_at_once_is_no_key() -> None:
+    keys = crypto._SharedKeys()
+    keys.put(b"ledger", b"k" * 32)
+    assert keys.get(b"ledger") == b"k" * 32
+    place, _name = keys._find(b"ledger")
+    keys._memory[place + 40] = ord("x")
+    assert keys.get(b"ledger") is None

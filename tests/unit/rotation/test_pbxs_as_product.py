@@ -18,7 +18,7 @@ from ansible_collections.keyturn.devices.plugins.module_utils._passwords.policy 
 from ansible_collections.keyturn.devices.plugins.module_utils._redact import Redactor
 from ansible_collections.keyturn.devices.plugins.module_utils._run import Until
 from ansible_collections.keyturn.devices.plugins.modules import pbx_login, pbx_password
-from ansible_collections.keyturn.devices.plugins.plugin_utils._products.all import PRODUCTS
+from ansible_collections.keyturn.devices.plugins.plugin_utils._products.all import product_named
 from ansible_collections.keyturn.devices.plugins.plugin_utils._products.pbxs import PBXS
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.due import Policies
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.inventory import read_devices
@@ -135,7 +135,7 @@ def read(names: tuple[str, ...] = ("a",), **variables: Any) -> tuple[list[Device
 
 def test_it_is_a_product_of_its_own() -> None:
     product: Product = PBXS
-    assert PRODUCTS["pbxs"] is product
+    assert product_named("pbxs") is product
     assert (product.prefix, list(product.sources)) == ("pbx_rotation_", [])
 
 

@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 import yaml
 
-from ansible_collections.keyturn.devices.plugins.plugin_utils._products.all import PRODUCTS
+from ansible_collections.keyturn.devices.plugins.plugin_utils._products.all import NAMES, product_named
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.inventory import SETTINGS
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.product import Product, Setting
 
 ROLES = Path(__file__).resolve().parents[3] / "roles"
 
-pytestmark = pytest.mark.parametrize("product", PRODUCTS.values(), ids=PRODUCTS)
+pytestmark = pytest.mark.parametrize("product", [product_named(name) for name in NAMES], ids=NAMES)
 
 
 def role(product: Product) -> Path:

@@ -21,7 +21,7 @@ from ansible_collections.keyturn.devices.plugins.module_utils._rms.devices impor
 from ansible_collections.keyturn.devices.plugins.module_utils._rms.outcomes import Target
 from ansible_collections.keyturn.devices.plugins.module_utils._run import Until
 from ansible_collections.keyturn.devices.plugins.plugin_utils._products import routers
-from ansible_collections.keyturn.devices.plugins.plugin_utils._products.all import PRODUCTS
+from ansible_collections.keyturn.devices.plugins.plugin_utils._products.all import product_named
 from ansible_collections.keyturn.devices.plugins.plugin_utils._products.routers import ROUTERS
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.inventory import read_devices
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.product import (
@@ -187,7 +187,7 @@ def rms(monkeypatch: pytest.MonkeyPatch) -> Rms:
 
 def test_routers_are_a_product_like_every_other() -> None:
     product: Product = ROUTERS
-    assert PRODUCTS[product.name] is product
+    assert product_named(product.name) is product
     assert (product.prefix, product.nouns) == ("router_rotation_", ("router", "routers"))
 
 
