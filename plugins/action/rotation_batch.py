@@ -6,20 +6,16 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from ansible.errors import AnsibleConnectionFailure
-
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.options import open_ledger
-from ansible_collections.keyturn.devices.plugins.module_utils._run import runner_identity
-from ansible_collections.keyturn.devices.plugins.plugin_utils._controller import Context, ControllerAction
-from ansible_collections.keyturn.devices.plugins.plugin_utils._near import call_apart, call_here
+from ansible_collections.keyturn.devices.plugins.plugin_utils._controller import Context
+from ansible_collections.keyturn.devices.plugins.plugin_utils._near_action import NearAction, without_pipelining
 from ansible_collections.keyturn.devices.plugins.plugin_utils._products.all import product_named
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.batch import Order, expected_ledger, unsealed
-from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.product import CONTROLLER, Product
-from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.steps import Surroundings, Worked, work_batch
+from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.product import Product
+from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.steps import Worked, work_batch
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.summary import unmasked_told
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.tally import Tally, Told
 
@@ -33,7 +29,7 @@ _SEEN: dict[str, int] = {}
 _EARLIER = "_rotation_batches"
 
 
-class ActionModule(ControllerAction):
+class ActionModule(NearAction):
     """See the documentation of the module of the same name."""
 
     _supports_check_mode = False
@@ -52,37 +48,13 @@ class ActionModule(ControllerAction):
             if tally.stop:
                 return self._result(order, None, tally, context)
             context.redactor.add(*{secret for member in order.batch.members for secret in product.secrets(member.device)})
-            around = Surroundings(
-                ledger=ledger,
-                product=product,
-                redactor=context.redactor,
-                # The worker that runs this ends with the task; the process that ends with the run is its parent.
-                holder=runner_identity(os.getppid()),
-                call=lambda name, arguments: self._call(name, arguments, order, context),
-                call_apart=call_apart if order.batch.site == CONTROLLER else None,
-            )
-            worked = work_batch(order, around) if self._keeps_secrets(order) else _refused(order)
+            around = self.surroundings(ledger, product, order.batch.site, context)
+            may_work = not order.batch.kind.goes_near or self.keeps_secrets(order.batch.site)
+            worked = work_batch(order, around) if may_work else _refused(order)
             _SEEN[identity] = ledger.generation
         failed_before = [member.device.name for member in order.batch.members if member.failed_before]
         tally.add(worked.told, len(set(worked.tried) - set(failed_before)), failed_before, worked.stop)
         return self._result(order, worked, tally, context)
-
-    def _keeps_secrets(self, order: Order) -> bool:
-        """Whether what runs at the site of the batch gets its passwords on standard input, and never in a file there."""
-        if order.batch.site == CONTROLLER or not order.batch.kind.goes_near:
-            return True
-        return bool(self._is_pipelining_enabled("new"))
-
-    def _call(self, name: str, arguments: dict[str, Any], order: Order, context: Context) -> dict[str, Any]:
-        if order.batch.site == CONTROLLER:
-            return call_here(name, arguments)
-        try:
-            answer: dict[str, Any] = self._execute_module(
-                module_name=f"keyturn.devices.{name}", module_args=arguments, task_vars=context.variables
-            )
-        except AnsibleConnectionFailure as problem:
-            return {"unreachable": True, "msg": str(problem)}
-        return answer
 
     def _result(self, order: Order, worked: Worked | None, tally: Tally, context: Context) -> dict[str, Any]:
         clean = context.redactor.text
@@ -114,5 +86,5 @@ def _tally(order: Order, product: Product, context: Context) -> Tally:
 
 
 def _refused(order: Order) -> Worked:
-    message = f"pipelining is off at {order.batch.site}, so that passwords would lie in temporary files there"
+    message = without_pipelining(order.batch.site)
     return Worked([Told(member.device.name, "not_staged", "pipelining", message) for member in order.batch.members])

@@ -27,9 +27,13 @@ class Address:
     @property
     def url(self) -> str:
         """The root URL, without a slash at its end."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
         port = "" if self.port == PORTS[self.scheme] else f":{self.port}"
-        return f"{self.scheme}://{host}{port}"
+        return f"{self.scheme}://{bracketed(self.host)}{port}"
+
+
+def bracketed(host: str) -> str:
+    """A host as URLs hold it."""
+    return f"[{host}]" if ":" in host else host
 
 
 def read_address(text: str, protocol: str = "api") -> Address:

@@ -191,7 +191,7 @@ retryable:
   sample: true
 """
 
-from ansible_collections.keyturn.devices.plugins.module_utils._mail.job import mark_or_find
+from ansible_collections.keyturn.devices.plugins.module_utils._mail.job import mark_or_find as work
 from ansible_collections.keyturn.devices.plugins.module_utils._mail.options import mailbox_spec, search_spec
 from ansible_collections.keyturn.devices.plugins.module_utils._module import run_module
 from ansible_collections.keyturn.devices.plugins.module_utils._spec import Spec
@@ -218,7 +218,7 @@ SPEC = (
 
 
 def main() -> None:
-    run_module(SPEC, mark_or_find)
+    run_module(SPEC, work)
 
 
 if __name__ == "__main__":

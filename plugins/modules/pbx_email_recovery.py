@@ -15,12 +15,13 @@ description:
     login.
   - It needs a PBX that was prepared for it, with working e-mail settings and a bound address, see M(keyturn.devices.pbx_email_settings).
   - The new password goes nowhere but to the PBX. The link must lead to one of O(allowed_hosts), and the browser can reach no other origin.
-  - The outcome is V(changed), V(failed) (the PBX certainly kept its password) or V(unknown) (the new password may be in force and must be
-    kept).
+  - The outcome is V(changed), V(unchanged) (O(try_first) logged in, or O(state=ready)), V(failed) (the PBX certainly kept its password)
+    or V(unknown) (the new password may be in force and must be kept).
 notes:
   - A link lives 30 minutes, and works only in the PBX's own network, other than that of a Cloud PBX. Where the controller is not there,
     give O(proxy), or delegate the task to a host that is.
-  - In a run the PBX is asked for one mail, and for one more when the link had expired; one login is made, with the new password.
+  - In a run the PBX is asked for one mail, and for one more when the link had expired. One login is made, with the new password; with
+    O(try_first) one more, before anything is asked for.
   - "The new password must meet the strong rule (at least 10 characters, upper case, lower case and digits, no three digits in order,
     none of C(; & \" ' \\ < > ` |) nor a space). It is checked before anything is sent."
 author:
@@ -43,13 +44,24 @@ attributes:
   idempotent:
     support: none
     details:
-      - Each run sets the password anew. To find out whether that is needed, use M(keyturn.devices.pbx_login).
+      - Each run sets the password anew, unless O(try_first) finds that there is no need to.
 options:
   email:
     description: The address bound to O(username). Needed unless O(link) or O(marker) is given.
     type: str
   new_password:
     description: The new password. Needed for O(state=recovered).
+    type: str
+  try_first:
+    description:
+      - Which password is tried by one login before anything is asked for. When the PBX takes it, nothing was lost, and the status is
+        V(unchanged).
+      - V(new) is for carrying on after a run of which nobody knows how it ended, V(current) for a password that may be in force after all.
+    type: str
+    choices: [none, new, current]
+    default: none
+  current_password:
+    description: The password that O(try_first=current) tries.
     type: str
   mailbox:
     description:
@@ -72,8 +84,9 @@ options:
   state:
     description:
       - V(recovered) does all of it. V(requested) only asks for the mail, and returns RV(marker) when O(mailbox) is given.
+      - V(ready) only looks whether the Find Password dialog is there and, when it is given, whether O(mailbox) can be read.
     type: str
-    choices: [recovered, requested]
+    choices: [recovered, requested, ready]
     default: recovered
   link:
     description:
@@ -137,7 +150,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 status:
-  description: V(changed), V(failed) or V(unknown).
+  description: V(changed), V(unchanged), V(failed) or V(unknown).
   returned: when the PBX was asked, and for a password that breaks the rule
   type: str
   sample: changed
@@ -171,6 +184,11 @@ rejected:
       returned: always
       sample: link_foreign_host
   sample: []
+live:
+  description: Which password a login proved to be in force, V(new) or V(current); C(null) when none did.
+  returned: when the PBX was asked
+  type: str
+  sample: new
 sent_late:
   description:
     - Whether the new password left at or after O(not_after), or after the run had ended. Another run may have changed the PBX by then, so
@@ -184,8 +202,8 @@ reason:
     - "One of: V(no_bound_email), V(unknown_user), V(unknown_user_or_email), V(send_failed), V(locked_out), V(mail_timeout),
       V(mailbox_refused), V(link_not_local), V(link_foreign_host), V(link_unsafe), V(link_ambiguous), V(link_expired), V(link_unknown),
       V(policy), V(forced_change_required), V(unreachable), V(certificate), V(timeout), V(interrupted), V(protocol), V(profile_unknown),
-      V(browser_missing), V(library), V(rejected), V(new_password_refused), V(not_sent), V(would_change), V(bad_input), and those that
-      M(keyturn.devices.mail_link) tells."
+      V(browser_missing), V(library), V(rejected), V(new_password_refused), V(unconfirmed), V(not_sent), V(would_change), V(bad_input), and
+      those that M(keyturn.devices.mail_link) tells."
   returned: always
   type: str
   sample: ""
@@ -262,8 +280,10 @@ SPEC = (
         {
             "email": {"type": "str"},
             "new_password": {"type": "str", "no_log": True},
+            "try_first": {"type": "str", "choices": ["none", "new", "current"], "default": "none"},
+            "current_password": {"type": "str", "no_log": True},
             "allowed_hosts": {"type": "list", "elements": "str"},
-            "state": {"type": "str", "choices": ["recovered", "requested"], "default": "recovered"},
+            "state": {"type": "str", "choices": ["recovered", "requested", "ready"], "default": "recovered"},
             "link": {"type": "str", "no_log": True},
             "marker": {"type": "dict"},
             "deadline": {"type": "int", "default": 1500},
@@ -272,7 +292,7 @@ SPEC = (
         },
         {
             "mutually_exclusive": [("link", "marker")],
-            "required_if": [("state", "recovered", ["new_password"])],
+            "required_if": [("state", "recovered", ["new_password"]), ("try_first", "current", ["current_password"])],
         },
     )
 )

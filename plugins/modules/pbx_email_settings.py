@@ -225,7 +225,7 @@ from typing import Any
 
 from ansible_collections.keyturn.devices.plugins.module_utils._module import run_module
 from ansible_collections.keyturn.devices.plugins.module_utils._spec import Spec
-from ansible_collections.keyturn.devices.plugins.module_utils._yeastar.email_settings import set_email
+from ansible_collections.keyturn.devices.plugins.module_utils._yeastar.email_settings import set_email as work
 from ansible_collections.keyturn.devices.plugins.module_utils._yeastar.visit import pbx_spec
 
 EMAIL: dict[str, Any] = {
@@ -251,7 +251,7 @@ SPEC = pbx_spec() + Spec(
 
 
 def main() -> None:
-    run_module(SPEC, set_email)
+    run_module(SPEC, work)
 
 
 if __name__ == "__main__":

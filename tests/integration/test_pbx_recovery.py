@@ -194,8 +194,10 @@ def test_a_link_to_a_network_out_of_reach_is_not_local(site: Site) -> None:
     assert site.recover()["reason"] == "link_not_local"
 
 
-def test_after_the_mail_has_come_it_takes_under_5_seconds_to_the_new_password(site: Site) -> None:
-    """From the mail's arrival to the changed password, as the PBX's own records tell it; twice that on a busy machine."""
+def test_after_the_mail_has_come_nothing_is_waited_for(site: Site) -> None:
+    """From the mail's arrival to the changed password, as the PBX's own records tell it, measured by what went before on the same machine:
+    opening the login page and asking for the mail. Both take about 2 s where nothing else runs.
+    """
     arrived: list[float] = []
 
     def deliver(mail: bytes) -> None:
@@ -204,5 +206,14 @@ def test_after_the_mail_has_come_it_takes_under_5_seconds_to_the_new_password(si
 
     site.smtp.deliver = deliver
     assert site.recover()["status"] == "changed"
-    resets = [entry for entry in site.pbx.log() if entry.get("action") == "resetpass"]
-    assert resets[-1]["at"] - arrived[0] < 10
+    log = site.pbx.log()
+    reset = next(entry["at"] for entry in log if entry.get("action") == "resetpass")
+    assert reset - arrived[0] < 3 * (arrived[0] - log[0]["at"]) + 1
+
+
+def test_what_may_be_in_force_is_tried_once_before_anything_is_asked_for(site: Site) -> None:
+    found = site.recover(try_first="current", current_password=OLD)
+    assert (found["status"], found["live"], found["changed"], site.pbx.truth()["requests"]) == ("unchanged", "current", False, [])
+    result = site.recover(try_first="new")
+    assert (result["status"], result["live"], result["wrong_logins"], site.pbx.password) == ("changed", "new", 1, NEW)
+    assert OLD not in result["printed"] + found["printed"]

@@ -252,7 +252,7 @@ class FakeLedger:
     def _given(name: str, status: str) -> Result:
         return Result(name, status, changed=True, details={"password_id": f"id-of-{name}"})
 
-    def resume(self, names: Sequence[str], run: Run, lease_seconds: float, max_attempts: int) -> list[Result]:
+    def resume(self, names: Sequence[str], run: Run, lease_seconds: float, max_attempts: int, recovers: bool = False) -> list[Result]:
         self._called("resume", names, run)
         self.leases.append(lease_seconds)
         return [self._resumed(name) for name in names]

@@ -55,6 +55,9 @@ _ARGUMENTS = (
 # Variables that would turn on logs of everything that is typed, or another driver.
 _VARIABLES_LEFT_OUT = re.compile(r"DEBUG|PWDEBUG|NODE_OPTIONS|PLAYWRIGHT_|PW_|SSLKEYLOGFILE")
 
+# The path of a socket has at most 107 characters, of which Chromium and this file need the rest.
+_LONGEST_DIRECTORY = 35
+
 _RESULT_BYTES = 64 * 1024
 _POLL_MILLISECONDS = 50
 
@@ -102,7 +105,7 @@ class Browser:
     def __enter__(self) -> Browser:
         with contextlib.ExitStack() as stack:
             # Of its own, and only the user's: what a killed browser leaves behind lies in one place.
-            self._directory = tempfile.mkdtemp(prefix="keyturn-browser-")
+            self._directory = tempfile.mkdtemp(prefix="keyturn-browser-", dir=_short_directory())
             stack.callback(shutil.rmtree, self._directory, ignore_errors=True)
             self.gateway = stack.enter_context(Gateway(self._trust, self._proxy, self.timeout, self._directory))
             self._start(stack)
@@ -297,6 +300,12 @@ class Browser:
         except (BrowserFault, OSError):
             return None
         return path
+
+
+def _short_directory() -> str:
+    """The usual directory for temporary files, unless that is too deep: Chromium makes sockets below it, and their paths are limited."""
+    usual = tempfile.gettempdir()
+    return usual if len(usual) <= _LONGEST_DIRECTORY or not os.access("/tmp", os.W_OK | os.X_OK) else "/tmp"
 
 
 def find_browser(executable: str | None) -> str:

@@ -180,6 +180,7 @@ class Change:
             "settled_run": None,
             "settled_as": None,
             "settled_reason": None,
+            "note": None,
         }
         self._new_passwords.append(defaults | values)
         return password_id

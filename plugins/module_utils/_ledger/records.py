@@ -19,7 +19,7 @@ class StageRequest:
     C(None) when the vendor makes it, then it is collected later from the one-time list C(list_id).
     C(supersede): an unsettled staged password of an earlier run goes to the history, instead of keeping this one out.
     C(history): how many former passwords the policy looks back on. C(expected_current): the id of the current password this was planned
-    with, empty for none; C(None) to not ask.
+    with, empty for none; C(None) to not ask. C(recovers): also of an orphaned device, which stays one until the new password is proven.
     """
 
     name: str
@@ -30,6 +30,7 @@ class StageRequest:
     list_id: str | None = None
     history: int = 0
     expected_current: str | None = None
+    recovers: bool = False
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,7 @@ class Password:
     settled_run: str | None
     settled_as: str | None
     settled_reason: str | None
+    note: str | None
 
 
 @dataclass(slots=True)

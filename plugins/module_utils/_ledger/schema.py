@@ -110,6 +110,8 @@ class Schema:
             sa.Column("settled_run", sa.Text),
             sa.Column("settled_as", sa.Text),
             sa.Column("settled_reason", sa.Text),
+            # What whoever resumes needs to carry on with it. No secret.
+            sa.Column("note", sa.Text),
             sa.UniqueConstraint("device", "generation"),
         )
         for slot in (STAGED, CURRENT):

@@ -42,7 +42,7 @@ def settle(change: Change, settlements: Sequence[Settlement], max_attempts: int,
         staged, lease = passwords.staged, leases.of(device)
         if staged is not None and (lease == MINE or (claim and lease != HELD)):
             verdict = decide(settlement, Attempt(staged.attempts, staged.excused, staged.secret is not None), max_attempts)
-            _apply(change, device, passwords, staged, settlement, verdict)
+            _apply(change, device, passwords, staged, settlement, verdict, claim)
             _keep_books(change, device, settlement, verdict)
             leases.release(device)
             _stage_what_was_sent_late(change, device, passwords)
@@ -59,7 +59,9 @@ def settle(change: Change, settlements: Sequence[Settlement], max_attempts: int,
     return [results[settlement.name] for settlement in settlements]
 
 
-def _apply(change: Change, device: Device, passwords: Passwords, staged: Password, settlement: Settlement, verdict: Verdict) -> None:
+def _apply(
+    change: Change, device: Device, passwords: Passwords, staged: Password, settlement: Settlement, verdict: Verdict, claim: bool
+) -> None:
     settled = {"settled_run": change.run.id, "settled_as": verdict.status, "settled_reason": verdict.reason}
     if verdict.status == COMMITTED:
         if passwords.current:
@@ -81,7 +83,9 @@ def _apply(change: Change, device: Device, passwords: Passwords, staged: Passwor
         change.move(device, staged, DROPPED, verdict.reason or settlement.outcome, **settled)
         passwords.staged = None
         passwords.history.append(staged)
-        change.update_device(device, orphaned=None, orphaned_at=None)
+        # A recovery that failed leaves the device as it was: no password of it is known to work.
+        if claim or settlement.live == "current":
+            change.update_device(device, orphaned=None, orphaned_at=None)
         if settlement.live == "current" and settlement.proof == "login":
             change.update_device(device, verified_at=change.now, verified_by="login")
     else:

@@ -50,7 +50,7 @@ def stage(change: Change, requests: Sequence[StageRequest], lease_seconds: float
 def _stage(change: Change, leases: Leases, device: Device, passwords: Passwords, request: StageRequest, lease_seconds: float) -> Result:
     name, staged, current = device.name, passwords.staged, passwords.current
     warnings = leases.cap(device)
-    if device.orphaned:
+    if device.orphaned and not request.recovers:
         return Result(name, ORPHANED, device.orphaned, bool(warnings), warnings)
     if leases.of(device) == HELD:
         return Result(name, "busy", "leased", bool(warnings), warnings)
@@ -137,21 +137,23 @@ def _collect(change: Change, leases: Leases, device: Device, known: Passwords, p
     return Result(device.name, "collected", "another_was_collected", changed=True)
 
 
-def resume(change: Change, names: Sequence[str], lease_seconds: float, max_attempts: int) -> list[Result]:
+def resume(change: Change, names: Sequence[str], lease_seconds: float, max_attempts: int, recovers: bool) -> list[Result]:
     """See C(Ledger.resume)."""
     leases = Leases(change)
     results = {name: Result(name, "nothing_staged") for name in names}
     for device, passwords in change.known(change.devices(names)):
         if passwords.staged is not None:
-            results[device.name] = _resume(change, leases, device, passwords.staged, lease_seconds, max_attempts)
+            results[device.name] = _resume(change, leases, device, passwords.staged, lease_seconds, max_attempts, recovers)
     return list(results.values())
 
 
-def _resume(change: Change, leases: Leases, device: Device, staged: Password, lease_seconds: float, max_attempts: int) -> Result:
+def _resume(
+    change: Change, leases: Leases, device: Device, staged: Password, lease_seconds: float, max_attempts: int, recovers: bool
+) -> Result:
     name = device.name
     warnings = leases.cap(device)
     lease = leases.of(device)
-    if device.orphaned:
+    if device.orphaned and not recovers:
         return Result(name, ORPHANED, device.orphaned, bool(warnings), warnings)
     if lease == HELD:
         return Result(name, "busy", "leased", bool(warnings), warnings)
@@ -172,8 +174,19 @@ def _resume(change: Change, leases: Leases, device: Device, staged: Password, le
         "source": staged.source,
         "serial": device.serial,
         "list_id": staged.list_id,
+        "note": staged.note,
     }
     return Result(name, "resumed" if staged.secret else "awaiting", "", renewed or bool(warnings), warnings, details)
+
+
+def note(change: Change, name: str, text: str) -> Result:
+    """See C(Ledger.note)."""
+    leases = Leases(change)
+    for device, passwords in change.known(change.devices([name])):
+        if passwords.staged is not None and leases.of(device) == MINE:
+            change.update_password(passwords.staged, note=text)
+            return Result(name, "noted", changed=True)
+    return Result(name, "lost_lease")
 
 
 def orphan(change: Change, device: Device, reason: str) -> None:

@@ -213,17 +213,32 @@ class Ledger:
         with self._change(run) as change:
             return staging.collect(change, passwords)
 
-    def resume(self, names: Sequence[str], run: Run, lease_seconds: float, max_attempts: int = DEFAULT_MAX_ATTEMPTS) -> list[Result]:
+    def resume(
+        self,
+        names: Sequence[str],
+        run: Run,
+        lease_seconds: float,
+        max_attempts: int = DEFAULT_MAX_ATTEMPTS,
+        recovers: bool = False,
+    ) -> list[Result]:
         """Take (over) the lease of devices whose rotation was not settled, for one more attempt with the same password.
 
         Per device C(resumed), C(awaiting) (leased too, but its password has still to be collected), C(busy), C(nothing_staged) or
         C(orphaned), which a device becomes when it has had its attempts. The details tell C(password_id), C(lease_until), C(attempts),
-        C(source), C(serial) and C(list_id).
+        C(source), C(serial), C(list_id) and C(note). C(recovers): orphaned devices too.
         """
         check_run(run, lease_seconds)
         check_names(names)
         with self._change(run) as change:
-            return staging.resume(change, names, lease_seconds, max_attempts)
+            return staging.resume(change, names, lease_seconds, max_attempts, recovers)
+
+    def note(self, name: str, run: Run, text: str) -> Result:
+        """Keep a text, no secret, with the staged password of a device that this run holds, for whoever resumes: C(noted) or
+        C(lost_lease).
+        """
+        check_text(name, text)
+        with self._change(run) as change:
+            return staging.note(change, name, text)
 
     def settle(
         self, settlements: Sequence[Settlement], run: Run, max_attempts: int = DEFAULT_MAX_ATTEMPTS, claim: bool = False

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from ansible_collections.keyturn.devices.plugins.module_utils._addresses import Address
+from ansible_collections.keyturn.devices.plugins.module_utils._addresses import Address, bracketed
 from ansible_collections.keyturn.devices.plugins.module_utils._browser.connections import BrowserFault
 from ansible_collections.keyturn.devices.plugins.module_utils._mail.connection import Access, Limits, MailFault
 from ansible_collections.keyturn.devices.plugins.module_utils._mail.judging import Rejected, Search
@@ -89,8 +90,20 @@ def recover(options: Mapping[str, Any], context: Context, may_change: Callable[[
     return carry_out(options, context, prepared, task.run, task.told, seconds=seconds, check=options["link"] is None)
 
 
+@dataclass(frozen=True)
+class _WhileItMay(Limits):
+    """Over, too, when the run that wants the mail has ended: nobody is left to wait for."""
+
+    may_change: Callable[[], bool]
+
+    def left(self) -> float:
+        return super().left() if self.may_change() else 0.0
+
+
 class _Recovery:
-    """One recovery. C(marker): the mailbox before the request. C(requested_at): when the mail was asked for."""
+    """One recovery. C(marker): the mailbox before the request. C(requested_at): when the mail was asked for. C(live): which password a
+    login proved, C(new) or C(current).
+    """
 
     place: Prepared
 
@@ -103,6 +116,7 @@ class _Recovery:
         self._access: Access | None = None
         self.marker: Marker | None = None
         self.requested_at: datetime | None = None
+        self.live: str | None = None
         self._rejected: list[Rejected] = []
         self.sent_late = False
         self._search = self._read(problems)
@@ -113,8 +127,9 @@ class _Recovery:
             problems.append("deadline must be 1 or more")
         if options["email"] is not None and not is_address(options["email"]):
             problems.append("email is no e-mail address")
-        if options["new_password"] == "":
-            problems.append("new_password is empty")
+        problems += [f"{name} is empty" for name in ("new_password", "current_password") if options[name] == ""]
+        if options["try_first"] != "none" and options["state"] != "recovered":
+            problems.append("try_first belongs to state=recovered")
         search = Search(())
         try:
             search = read_search(options["allowed_hosts"], options["subjects"], options["sender"])
@@ -130,7 +145,7 @@ class _Recovery:
                 self.marker = Marker.read(options["marker"], self._access)
             except ValueError as problem:
                 problems.append(f"marker {problem}")
-        if options["link"] is None and options["marker"] is None and options["email"] is None:
+        if options["state"] != "ready" and options["link"] is None and options["marker"] is None and options["email"] is None:
             problems.append("email is missing: the PBX is asked for the mail with it")
         if options["link"] is None and options["state"] == "recovered" and options["mailbox"] is None:
             problems.append("mailbox is missing; without it, give link")
@@ -147,6 +162,7 @@ class _Recovery:
             "requested_at": _utc(self.requested_at),
             "link_lives_until": _utc(until),
             "rejected": [{"message_id": each.message_id, "reason": each.reason} for each in self._rejected],
+            "live": self.live,
             "sent_late": self.sent_late,
         }
 
@@ -173,9 +189,11 @@ class _Recovery:
         if options["allowed_hosts"] is None:
             address = visit.site.address
             scheme = "https" if address.scheme == "https" else None
-            self._search = Search((AllowedHost(AllowedHost.read(_bracketed(address.host)).host, None, scheme),), *self._wanted())
-        if self._context.check_mode:
+            self._search = Search((AllowedHost(AllowedHost.read(bracketed(address.host)).host, None, scheme),), *self._wanted())
+        if self._context.check_mode or options["state"] == "ready":
             return self._look(visit)
+        if options["try_first"] != "none" and (known := self._try(visit)) is not None:
+            return known
         if options["link"] is not None:
             return self._finish(visit, self._given(options["link"]))
         if self.marker is None:
@@ -203,14 +221,30 @@ class _Recovery:
                 return outcome
             time.sleep(_PAUSE_SECONDS)
 
+    def _try(self, visit: Visit) -> Outcome | None:
+        """One login with the password that may be in force after all; None where the PBX refuses it."""
+        if not self._may_change():
+            return _ended()
+        first = str(self._options["try_first"])
+        login = visit.door.enter(self._options[f"{first}_password"])
+        if login.status == "refused":
+            return None
+        if login.status != "proven":
+            return Outcome("failed", login.reason, f"{_NOTHING_CHANGED}, and no mail was asked for: {_lowered(login.message)}")
+        self.live = first
+        visit.step("proven")
+        return Outcome("unchanged", login.reason, f"The {first} password is in force already; no mail was asked for.")
+
     def _wanted(self) -> tuple[tuple[str, ...], str | None]:
         return tuple(self._search.subjects), self._search.sender
 
     def _look(self, visit: Visit) -> Outcome:
-        """Check mode: whether the mailbox can be read and the dialog is there; nothing is asked for."""
+        """Whether the mailbox can be read and the dialog is there; nothing is asked for."""
         self._mark()
         self._open_dialog(visit)
         visit.step("checked")
+        if self._options["state"] == "ready":
+            return Outcome("unchanged", "", "The PBX can be asked for the mail.")
         message = "The PBX would be asked for the mail." if self._options["state"] == "requested" else "The password would be recovered."
         return Outcome("changed", "would_change", message)
 
@@ -273,7 +307,7 @@ class _Recovery:
         """The link of the mail, once it is there. Raises NotFound and MailFault."""
         assert self._access is not None
         assert self.marker is not None
-        limits = Limits(self._options["timeout"], self._end)
+        limits = _WhileItMay(self._options["timeout"], self._end, self._may_change)
         try:
             found = find_link(self._access, self._search, self.marker, limits, self._redactor)
         except (NotFound, MailFault):
@@ -295,6 +329,9 @@ class _Recovery:
     # The page of the link
 
     def _finish(self, visit: Visit, link: WebLink) -> Outcome:
+        # Opening it may use it up, which another run may be waiting for by now.
+        if not self._may_change():
+            return _ended()
         visit.step("link_checked")
         pages = visit.pages
         address = Address(link.scheme, link.host, link.port)
@@ -369,12 +406,17 @@ class _Recovery:
             return Outcome(
                 "unknown", "interrupted", "The new password was sent, and the run that wanted it ended before a login proved it."
             )
+        if visit.door.wrong and not confirmed:
+            # A second wrong login could be the one that locks everybody out.
+            message = "The new password was sent, and the PBX did not say what became of it. It is to be tried first by the next run."
+            return Outcome("unknown", "unconfirmed", message)
         try:
             login = visit.door.enter(self._options["new_password"])
         except BrowserFault as fault:
             return Outcome("unknown", fault.reason, f"The new password was sent, and no login could prove it: {fault.message}.")
         visit.step("proven", "done" if login.status == "proven" else "failed")
         if login.status == "proven":
+            self.live = "new"
             return Outcome("changed", login.reason, login.message if login.reason else "The new password is in force.")
         if login.status == "refused" and confirmed:
             return Outcome("unknown", "new_password_refused", "The PBX said that it took the new password, and then refused it.")
@@ -395,8 +437,8 @@ def _ended() -> Outcome:
     return Outcome("failed", "not_sent", f"{_NOTHING_CHANGED}: the run that asked for it has ended, or its time is over.")
 
 
-def _bracketed(host: str) -> str:
-    return f"[{host}]" if ":" in host else host
+def _lowered(text: str) -> str:
+    return text[:1].lower() + text[1:]
 
 
 def _utc(moment: datetime | None) -> str | None:

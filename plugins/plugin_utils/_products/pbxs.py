@@ -55,7 +55,7 @@ _NOT_FINISHED: Result = {"msg": "It was asked, and there was no outcome before t
 _ENDING = 15.0
 
 
-class _Pbxs:
+class Pbxs:
     """See C(_rotation.product.Product)."""
 
     name = "pbxs"
@@ -143,8 +143,8 @@ class _Pbxs:
 
     def ask(self, kind: Kind, batch: Sequence[Taken], field: Field, *, again: bool) -> list[Answer]:
         ending = {"run_holder": field.run_holder, "not_after": str(field.until)}
-        changes = [{**_place(taken), **ending, "current_password": taken.current, "new_password": taken.staged} for taken in batch]
-        return [_answer(result, taken) for result, taken in zip(_visits("pbx_password", changes, batch, field), batch, strict=True)]
+        changes = [{**options_of(taken), **ending, "current_password": taken.current, "new_password": taken.staged} for taken in batch]
+        return [answer_of(result, taken) for result, taken in zip(_visits("pbx_password", changes, batch, field), batch, strict=True)]
 
     def collect(self, kind: Kind, batch: Sequence[Taken], field: Field, *, again: bool) -> tuple[list[Answer], list[str]]:
         raise AssertionError("no vendor makes the password of a PBX")
@@ -152,7 +152,7 @@ class _Pbxs:
     def prove(self, batch: Sequence[tuple[Taken, Sequence[str]]], field: Field) -> list[Proof]:
         logins = [
             {
-                **_place(taken),
+                **options_of(taken),
                 "candidates": [{"name": name, "password": taken.staged if name == STAGED else taken.current} for name in candidates],
             }
             for taken, candidates in batch
@@ -161,10 +161,10 @@ class _Pbxs:
         return [_proof(result, candidates) for result, (_taken, candidates) in zip(results, batch, strict=True)]
 
 
-PBXS = _Pbxs()
+PBXS = Pbxs()
 
 
-def _place(taken: Taken) -> dict[str, t.Any]:
+def options_of(taken: Taken) -> dict[str, t.Any]:
     """Where and how a PBX is visited, as the modules take it."""
     device = taken.member.device
     options = {
@@ -214,7 +214,8 @@ def _visits(module: str, arguments: Sequence[dict[str, t.Any]], batch: Sequence[
     )
 
 
-def _answer(result: Result, taken: Taken) -> Answer:
+def answer_of(result: Result, taken: Taken) -> Answer:
+    """What a module said of a change."""
     if "status" not in result:
         return _without_status(result)
     status, reason, message = result["status"], result["reason"], result["message"]

@@ -16,7 +16,14 @@ import typing as t
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from ansible.module_utils.common.validation import check_type_bool, check_type_dict, check_type_float, check_type_int, check_type_str
+from ansible.module_utils.common.validation import (
+    check_type_bool,
+    check_type_dict,
+    check_type_float,
+    check_type_int,
+    check_type_list,
+    check_type_str,
+)
 
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.product import (
     CONTROLLER,
@@ -57,6 +64,8 @@ _ELSEWHERE = (
     *("via", "protocol", "email", "mailbox", "proxy", "email_settings", "server_kind", "transport", "container", "kubernetes"),
     *("serial_console",),
 )
+#: Facts that the roles leave behind.
+_LEFT_BEHIND = ("summary", "result", "readiness")
 _SET_BY_INVENTORY_PLUGINS = ("device_rms_",)
 #: From this likeness on, an unknown variable is taken for a misspelt one.
 _ALIKE = 0.85
@@ -69,8 +78,11 @@ _CHECKS: Mapping[str, Callable[[t.Any], t.Any]] = {
     "dict": check_type_dict,
     "float": check_type_float,
     "int": check_type_int,
+    "list": check_type_list,
     "str": check_type_str,
 }
+_EMPTY: Mapping[str, t.Any] = {"str": "", "dict": {}, "list": []}
+_NAMES = {"dict": "a mapping", "list": "a list"}
 # A batch is held for ten minutes more, and the ledger gives no lease that is longer than six hours.
 _LONGEST_DEADLINE = 18000
 _LEAST_ONE = ("first_batch_size", "batch_size", "deadline", "max_attempts", "parallel", "timeout")
@@ -120,7 +132,7 @@ class _Settings:
 
     def _read(self, name: str, raw: Raw) -> t.Any:
         variable = f"{self.prefix}{name}"
-        return self._checked(variable, self.types[name], self._variables.resolve(raw.get(variable), raw))
+        return self._checked(name, self.types[name], self._variables.resolve(raw.get(variable), raw))
 
     def terms(self, scope: str, raw: Raw) -> Mapping[str, t.Any]:
         """All settings of a scope. Equal ones are one object, also between hosts."""
@@ -167,11 +179,10 @@ class _Settings:
         return frozenset(seen)
 
     @staticmethod
-    def _checked(variable: str, setting: Setting, value: object) -> t.Any:
-        if value is None and setting.type in ("str", "dict"):
-            value = "" if setting.type == "str" else {}
-        name = variable.partition("_rotation_")[2]
-        problem = f"must be {'a mapping' if setting.type == 'dict' else setting.type}"
+    def _checked(name: str, setting: Setting, value: object) -> t.Any:
+        if value is None and setting.type in _EMPTY:
+            value = _EMPTY[setting.type]
+        problem = f"must be {_NAMES.get(setting.type, setting.type)}"
         try:
             checked = _CHECKS[setting.type](value)
         except (TypeError, ValueError):
@@ -315,7 +326,7 @@ def _wrong_settings(reader: Reader, settings: _Settings) -> list[Problem]:
 
 def _known_variables(product: Product, settings: _Settings) -> frozenset[str]:
     names = {f"device_{name}" for name in (*_COMMON, *_ELSEWHERE, *product.variables)}
-    return frozenset(names | {f"{product.prefix}{name}" for name in settings.types} | {f"{product.prefix}summary"})
+    return frozenset(names | {f"{product.prefix}{name}" for name in (*settings.types, *_LEFT_BEHIND)})
 
 
 def _check_name(variable: str, known: Collection[str], reader: Reader, remarks: dict[str, list[str]], product: Product) -> None:

@@ -10,7 +10,7 @@ import datetime
 import os
 import typing as t
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.store import Ledger
 from ansible_collections.keyturn.devices.plugins.module_utils._module import ModuleFailure
@@ -88,6 +88,10 @@ class Planning:
 
     def plan(self, ledger: Ledger) -> dict[str, t.Any]:
         """The result of the plan. Nothing of it is a secret but what is sealed."""
+        return self._result(ledger, *self.decide(ledger))
+
+    def decide(self, ledger: Ledger, decide: Callable[..., Plan] = make_plan) -> tuple[Plan, Mapping[str, Record], list[Order]]:
+        """What is to be done with each device, what the ledger knows of them, and the batches. C(decide): as C(make_plan)."""
         if ledger.dry_run:
             ledger.check_writable()
         run = Run(self._run_id, runner_identity(os.getppid()))
@@ -99,13 +103,18 @@ class Planning:
         ledger.observe(run, offline=offline, online=online, serials=known)
         records = _renamed(ledger.devices(list(names.values()), include_secrets=True), names)
         rules = Rules(self._now, self.found.force, self.found.spread, self._open_only)
-        plan = make_plan(self._product, self._devices(), records, sightings, self._wanted, rules)
+        plan = decide(self._product, self._devices(), records, sightings, self._wanted, rules)
         self._note(plan.problems)
         batches = self._batches(plan, records)
         settings = self.found.run
         public = {name: setting for name, setting in settings.items() if not name.startswith("ledger_")}
         orders = [Order(self._run_id, self._product.name, len(batches), len(self._names), public, rules, batch) for batch in batches]
-        return self._result(ledger, plan, records, orders)
+        return plan, records, orders
+
+    def refused(self, plan: Plan) -> list[Told]:
+        """Whom no batch holds: those with bad input, and those that the plan refuses."""
+        bad = [Told(name, "bad_input", "bad_input", "; ".join(texts)) for name, texts in self._bad.items()]
+        return [*bad, *(Told(entry.name, entry.result, entry.reason, entry.message) for entry in plan.refused)]
 
     def _look_up(self) -> dict[str, Sighting]:
         """One look-up for all devices that share their settings."""
@@ -156,8 +165,6 @@ class Planning:
         return [*unsettled, *due]
 
     def _result(self, ledger: Ledger, plan: Plan, records: Mapping[str, Record], orders: Sequence[Order]) -> dict[str, t.Any]:
-        bad = [Told(name, "bad_input", "bad_input", "; ".join(texts)) for name, texts in self._bad.items()]
-        refused = [*bad, *(Told(entry.name, entry.result, entry.reason, entry.message) for entry in plan.refused)]
         result = {
             "run_id": self._run_id,
             "product": self._product.name,
@@ -175,7 +182,7 @@ class Planning:
             ],
             "unsettled": [entry.device.name for entry in plan.unsettled],
             "not_due": len(plan.not_due),
-            "refused": unmasked_told(refused, self._redactor.text),
+            "refused": unmasked_told(self.refused(plan), self._redactor.text),
             "long_offline": self._long_offline(records),
             "summary_limit": self.found.run["summary_limit"],
             "recap_limit": self.found.run["recap_limit"],

@@ -107,12 +107,13 @@ class Member:
 class Taken:
     """A device that the ledger has given to this run, with its passwords. C(staged) is empty while only the vendor knows it.
 
-    C(current) is empty where the ledger knows none.
+    C(current) is empty where the ledger knows none. C(note): what an earlier run has left with the staged one, to carry on with.
     """
 
     member: Member
     staged: str = field(repr=False)
     current: str = field(repr=False)
+    note: str = ""
 
     @property
     def name(self) -> str:
@@ -154,7 +155,8 @@ class Kind:
 
     C(name): for people and for the product. C(asks): whether the devices are asked to change. C(looks_first): a login tells what an earlier
     run left; only what it leaves open is asked for. C(proves): whether logins can follow. C(proves_itself): asking ends with a login of its
-    own, and its answer says what that proved. C(collects): the passwords are the vendor's, and have to be fetched first.
+    own, and its answer says what that proved. C(collects): the passwords are the vendor's, and have to be fetched first. C(recovers): it
+    needs no password that works, so that orphaned devices get one too.
     """
 
     name: str
@@ -163,6 +165,7 @@ class Kind:
     proves: bool = False
     proves_itself: bool = False
     collects: bool = False
+    recovers: bool = False
 
     @property
     def goes_near(self) -> bool:
@@ -171,7 +174,11 @@ class Kind:
 
 
 class NotKept(Exception):
-    """A list cannot be kept; the text says why."""
+    """A list or a note cannot be kept; the text says why."""
+
+
+def _keeps_no_notes(_name: str, _text: str) -> None:
+    raise NotKept("Nothing keeps notes here.")
 
 
 class Lists(t.Protocol):
@@ -194,7 +201,8 @@ class Field:
     C(redactor) knows every secret of the batch. C(until): no change is sent later. C(call): runs a module of this collection near the
     devices, with its arguments, and returns its result. C(call_apart): the same in a process of its own, which is ended after so many
     seconds, by several threads at once; None where calls go over a connection, one after the other. C(lists): for a list that can be
-    fetched only once. C(may_change): asked right before whatever changes a device. C(requests): counted by the product.
+    fetched only once. C(may_change): asked right before whatever changes a device. C(note): keeps a text without secrets with the staged
+    password of a device, for whoever carries on; raises NotKept. C(requests): counted by the product.
     """
 
     redactor: Redactor
@@ -203,6 +211,7 @@ class Field:
     call: Callable[[str, dict[str, t.Any]], dict[str, t.Any]]
     lists: Lists
     may_change: Callable[[], bool]
+    note: Callable[[str, str], None] = _keeps_no_notes
     call_apart: Callable[[str, dict[str, t.Any], float], dict[str, t.Any]] | None = None
     requests: int = 0
     #: Why the whole run should end, when a product has found that out (a token refused, a quota spent).
@@ -214,6 +223,9 @@ class Values(t.Protocol):
 
     def text(self, variable: str, default: str = "") -> str:
         """A variable that is text; a number of digits counts as text."""
+
+    def mapping(self, variable: str, default: Mapping[str, object]) -> Mapping[str, object]:
+        """A variable that is a mapping."""
 
     def problem(self, where: str, message: str) -> None:
         """Remember that something cannot be used."""

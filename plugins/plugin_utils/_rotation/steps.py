@@ -154,9 +154,14 @@ class _Work:
             run_holder=self.around.holder,
             call=self.around.call,
             lists=_LedgerLists(self.ledger, self.batch.list_id, self.run_),
+            note=self._note,
             may_change=lambda: not until.passed() and not is_dead(self.around.holder),
             call_apart=self.around.call_apart,
         )
+
+    def _note(self, name: str, text: str) -> None:
+        if _kept(lambda: self.ledger.note(name, self.run_, text)).status != "noted":
+            raise NotKept("another run has taken the device over")
 
     def run(self) -> Worked:
         cases = self._take()
@@ -198,7 +203,12 @@ class _Work:
         self.around.redactor.add(*staged.values(), *current.values())
         return [
             _Case(
-                Taken(self.members[result.name], staged[result.name] or "", current[result.name] or ""),
+                Taken(
+                    self.members[result.name],
+                    staged[result.name] or "",
+                    current[result.name] or "",
+                    str(result.details.get("note") or ""),
+                ),
                 str(result.details.get("password_id", "")),
                 awaiting=result.status == "awaiting" or staged[result.name] is None,
             )
@@ -262,6 +272,7 @@ class _Work:
             list_id=self.batch.list_id or None,
             history=wish.policy.history or 0,
             expected_current=wish.expected_current,
+            recovers=self.kind.recovers,
         )
 
     def _made(self, wish: Wish) -> Callable[[list[str]], str]:
@@ -286,7 +297,7 @@ class _Work:
         return make
 
     def _resume(self, names: Sequence[str]) -> list[Result]:
-        return self.ledger.resume(names, self.run_, self.lease_seconds, self.order.settings["max_attempts"])
+        return self.ledger.resume(names, self.run_, self.lease_seconds, self.order.settings["max_attempts"], self.kind.recovers)
 
     # -- ask and prove ------------------------------------------------------------------------------------------------------------
 
