@@ -19,9 +19,14 @@ LOGIN_STATUSES = ("proven", "refused", "failed", "unknown")
 REASONS: Mapping[str, bool] = {
     "bad_input": False,
     "certificate": False,
+    "clock_ahead": False,
     "conflict": True,
+    "engine": True,
+    "engine_missing": False,
     "error": True,
     "interrupted": True,
+    "job_kept": True,
+    "job_skipped": True,
     "library": False,
     "list_gone": False,
     "list_incomplete": True,
@@ -32,8 +37,12 @@ REASONS: Mapping[str, bool] = {
     "no_api": False,
     "not_found": False,
     "not_identified": False,
+    "not_restarted": True,
     "not_sent": True,
     "offline": True,
+    "operator_awaited": False,
+    "port_lost": True,
+    "port_unavailable": True,
     "protocol": True,
     "quota": True,
     "rejected": True,
@@ -52,11 +61,15 @@ REASONS: Mapping[str, bool] = {
 #: Which password a login proved to be in force, as devices are told about them (new, current) and as a ledger holds them.
 LIVE = ("new", "current", "staged", "previous", "neither")
 
+#: How a vendor's system is known to do something.
+EVIDENCE = ("documented", "observed", "assumed")
+
 #: Field of a result -> the words it is one of. No secret is, whatever it reads like: they are never masked.
 CLOSED: Mapping[str, frozenset[str]] = {
     "status": frozenset(CHANGE_STATUSES + LOGIN_STATUSES),
     "reason": frozenset(["", *REASONS]),
     "live": frozenset(LIVE),
+    "evidence": frozenset(EVIDENCE),
 }
 
 
