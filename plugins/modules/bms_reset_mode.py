@@ -110,7 +110,8 @@ options:
       port:
         description:
           - Device, or any URL of pyserial's, such as C(rfc2217://console.example.com:4001) or C(socket://192.0.2.7:4001). Those are neither
-            encrypted nor authenticated. C(spy://) is refused, because it writes down secrets.
+            encrypted nor authenticated. C(spy://) is refused, because it writes down secrets. A console server whose line has no modem
+            signals may need C(?ign_set_control) at the end of an C(rfc2217://) URL.
         type: str
         required: true
       baudrate:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import termios
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ from ansible_collections.keyturn.devices.plugins.module_utils._redact import Red
 LINE_ENDS: Mapping[str, str] = {"cr": "\r", "lf": "\n", "crlf": "\r\n", "none": ""}
 STEP_SECONDS = 30
 
+# pyserial's own exception is an OSError; of a terminal that went away it lets another one through.
+_LOST = (OSError, termios.error)
 _LINE_END = re.compile(r"\r*\n|\r+")
 _MOST_KEPT = 64 * 1024
 _MOST_SHOWN = 200
@@ -95,7 +98,7 @@ class Dialogue:
         self._clock = clock
         self._arrived = b""
         self._after_secret = False
-        self.sent = False
+        self.sent = 0
 
     def carry_out(self, steps: Iterable[Step]) -> None:
         """Raises ResetModeFault; its message tells the step, and what was printed last."""
@@ -106,7 +109,7 @@ class Dialogue:
                 self._wait_for(step.expect, step.timeout, where)
             if step.send is not None:
                 self._write(step.send + step.line_end, where)
-                self.sent = True
+                self.sent += 1
                 self._after_secret = self._after_secret or step.secret
 
     def _wait_for(self, expect: re.Pattern[str], timeout: float, where: str) -> None:
@@ -121,7 +124,7 @@ class Dialogue:
                 raise ResetModeFault("timeout", f"{where.capitalize()}: what is expected did not come. {self._printed(text)}")
             try:
                 piece = self._port.read(max(1, self._port.in_waiting))
-            except OSError as problem:  # pyserial's SerialException is one.
+            except _LOST as problem:
                 raise ResetModeFault("port_lost", f"The port was lost at {where}: {_shown(problem)}. {self._printed(text)}") from None
             self._arrived = (self._arrived + piece)[-_MOST_KEPT:]
 
@@ -129,7 +132,7 @@ class Dialogue:
         try:
             self._port.write(text.encode())
             self._port.flush()
-        except OSError as problem:
+        except _LOST as problem:
             # The text of a fault of the port never holds what was to be sent, but nothing says so.
             raise ResetModeFault("port_lost", f"The port was lost at {where}: {self._redactor.shown(_shown(problem))}.") from None
 
@@ -177,16 +180,17 @@ class SerialTransport:
             port = self._open(self._options["port"], self._options["baudrate"])
         except ImportError:
             raise ResetModeFault("library", "The Python library pyserial is needed on this host for transport=serial.") from None
-        except (OSError, ValueError, NotImplementedError) as problem:
+        except (*_LOST, ValueError, NotImplementedError) as problem:
             # A URL may hold a password.
             said = self._redactor.shown(_shown(problem))
             raise ResetModeFault("port_unavailable", f"serial.port does not open: {said}.") from None
         dialogue = Dialogue(port, self._redactor, time.monotonic() + self._deadline)
         try:
             dialogue.carry_out(self._steps)
+        except ResetModeFault:
+            self.journal.add(f"Sent to the console {dialogue.sent} of the dialogue's texts.")
+            raise
         finally:
-            if dialogue.sent:
-                self.journal.add("Sent to the console what the dialogue says, as far as it came.")
             _close(port)
         self.journal.add(f"Carried out the dialogue of {len(self._steps)} steps.", changed=True)
         handed = ["Make sure that the server is in reset mode: nobody but the dialogue says so."]
@@ -211,9 +215,10 @@ def serial_devices() -> list[str]:
 
 
 def _close(port: Port) -> None:
-    with contextlib.suppress(OSError):  # It may be gone already.
+    with contextlib.suppress(*_LOST):  # It may be gone already.
         port.close()
 
 
 def _shown(problem: Exception) -> str:
-    return str(problem).rstrip(".") or type(problem).__name__
+    said = problem.args[-1] if isinstance(problem, termios.error) else problem
+    return str(said).rstrip(".") or type(problem).__name__
