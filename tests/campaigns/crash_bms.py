@@ -6,7 +6,7 @@
 
     PYTHONPATH=tests python -m campaigns.crash_bms --kills 30
 
-Each round has a server of its own in a real podman container with a real volume. The module is started, and at a moment drawn by lot killed:
+Each round has a server of its own in a real podman container with a real volume. The module is started and killed at a moment drawn by lot:
 by SIGKILL, by SIGKILL together with every command it had started, or by SIGTERM, in turn. Then it is run again, to its end. A round is good
 when the server runs, answers and is in reset mode, and nothing of the first run is left.
 """

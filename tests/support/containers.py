@@ -43,6 +43,8 @@ graphroot = "{folder}/graph"
 runroot = "{folder}/run"
 """
 IMAGE = "localhost/building-server:1"
+# The first process of a container is spared signals it does not handle, and Python handles none while it starts.
+_ENTRY = 'trap "kill \\$child; wait \\$child; exit 0" TERM; "$@" & child=$!; wait $child'
 
 
 class Podman:
@@ -122,7 +124,21 @@ class ContainerServer:
         mounts = [word for place in places for word in ("--volume", f"{place}:{place}:ro")]
         podman.tell(
             *("run", "--detach", "--name", name, "--network", "host", "--volume", f"{self.volume}:/var/sbo", "--workdir", str(TESTS)),
-            *("--env", "PYTHONDONTWRITEBYTECODE=1", *mounts, IMAGE, sys.executable, "-m", "simulators.ebo", "--data", "/var/sbo"),
+            *(
+                "--env",
+                "PYTHONDONTWRITEBYTECODE=1",
+                *mounts,
+                IMAGE,
+                "sh",
+                "-c",
+                _ENTRY,
+                "sh",
+                sys.executable,
+                "-m",
+                "simulators.ebo",
+                "--data",
+                "/var/sbo",
+            ),
             *("--port", str(self.port), f"--seed={seed}", switch),
         )
         self.wait()

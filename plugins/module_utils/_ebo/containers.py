@@ -82,6 +82,8 @@ class ContainerTransport:
         found = self._found = self._look(check_mode)
         armed_at = self._recorded("armed", found.volume)
         if found.running and armed_at is not None and self._clock() < armed_at + RESET_SECONDS:
+            if not check_mode and self._record("arming", found.volume) is not None:
+                self._forget("arming", found.volume)  # A run was killed right before it had done so.
             self._await_answer(armed_at)
             return Plan(armed_at)
         return Plan(would=[*([f"Stop the container {self._name}."] if found.running else []), *self._to_do(found)])

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -125,7 +125,7 @@ def test_moments_are_read_as_every_clock_writes_them() -> None:
     assert iso(seconds_of("2026-01-31T10:15:00Z")) == "2026-01-31T10:15:00Z"
     assert seconds_of("2026-01-31T10:15:00.123456789+00:00") == pytest.approx(seconds_of("2026-01-31T11:15:00.123+01:00"), abs=0.001)
     for text in ("", "2026-01-31T10:15:00", "soon"):
-        with pytest.raises(ValueError, match=".+"):
+        with pytest.raises(ValueError, match=r".+"):
             seconds_of(text)
 
 
@@ -155,7 +155,7 @@ class Memory:
     def _run(self, words: list[str]) -> Told:
         verb, rest = words[0], words[1:]
         if rest and rest[0] == "inspect":
-            found = {"container": {"cs3": self.container}, "image": dict.fromkeys(self.images, {}), "volume": self._labelled()}[verb]
+            found = {"container": {"cs3": self.container}, "image": {image: {} for image in self.images}, "volume": self._labelled()}[verb]
             if rest[1] not in found:
                 return Told(1, "[]", f"Error: no such {verb} {rest[1]}")
             return Told(0, json.dumps([found[rest[1]]]), "")
@@ -207,8 +207,8 @@ class Host:
 
 
 @pytest.fixture
-def host() -> Iterator[Host]:
-    yield Host()
+def host() -> Host:
+    return Host()
 
 
 WHOLE = ["create cs3-db.keyturn-arming", "stop", "run", "start", "create cs3-db.keyturn-armed", "rm cs3-db.keyturn-arming"]
