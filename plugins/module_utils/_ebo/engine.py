@@ -85,7 +85,8 @@ class Engine:
             found: Mapping[str, Any] = json.loads(told.output)[0]
         except (ValueError, IndexError, KeyError, TypeError):
             raise ResetModeFault("engine", f"What {self.program} {kind} inspect printed cannot be read.") from None
-        return found
+        # Both take the beginning of an identifier for a name, and podman that of a volume's name: another one would be stopped.
+        return found if kind == "image" or str(found.get("Name", "")).lstrip("/") == name else None
 
     def _told(self, words: tuple[str, ...], seconds: float) -> Told:
         try:

@@ -134,6 +134,7 @@ class Memory:
 
     def __init__(self) -> None:
         self.container: dict[str, Any] = {
+            "Name": "/cs3",
             "Image": "sha256:1",
             "State": {"Running": True},
             "HostConfig": {},
@@ -176,7 +177,7 @@ class Memory:
         return Told(0, "", "")
 
     def _labelled(self) -> dict[str, Any]:
-        return {name: {"Labels": labels} for name, labels in self.volumes.items()}
+        return {name: {"Name": name, "Labels": labels} for name, labels in self.volumes.items()}
 
 
 class Host:
@@ -250,6 +251,7 @@ def test_without_a_port_somebody_has_to_see_whether_it_answers(host: Host) -> No
     ("change", "options", "reason", "words"),
     [
         (lambda memory: None, {"name": "cs4"}, "not_found", "container.name"),
+        (lambda memory: memory.container.update(Name="/cs30"), {}, "not_found", "container.name"),
         (lambda memory: None, {"volume": "cs4-db"}, "not_found", "container.volume"),
         (lambda memory: memory.volumes.update({"other": {}}), {"volume": "other"}, "bad_input", "container.volume"),
         (lambda memory: None, {"image": "sha256:2"}, "not_found", "container.image"),
