@@ -27,12 +27,15 @@ from urllib.request import Request
 
 from simulators.kit.process import OPENER, TESTS
 
-# Without user namespaces and cgroups of version 2, as on a build machine, only runc with explicit limits starts anything.
+# Without user namespaces and cgroups of version 2, as on a build machine, only runc with explicit limits starts anything. Locks of its own:
+# otherwise all podmans of a machine share theirs, and a new one begins by letting go of all of them.
 _CONTAINERS = """
 [engine]
 runtime = "runc"
 cgroup_manager = "cgroupfs"
 events_logger = "file"
+lock_type = "file"
+tmp_dir = "{folder}/tmp"
 [containers]
 default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]
 """
@@ -52,7 +55,7 @@ class Podman:
 
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="keyturn-podman-"))
-        (self.folder / "containers.conf").write_text(_CONTAINERS)
+        (self.folder / "containers.conf").write_text(_CONTAINERS.format(folder=self.folder))
         (self.folder / "storage.conf").write_text(_STORAGE.format(folder=self.folder))
         self.environment = {
             "CONTAINERS_CONF": str(self.folder / "containers.conf"),
