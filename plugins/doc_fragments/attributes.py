@@ -78,3 +78,13 @@ attributes:
     membership:
       - keyturn.devices.pbxs
 """
+
+    ACTION_GROUP_BMS = r"""
+options: {}
+attributes:
+  action_group:
+    description: Use C(group/keyturn.devices.bms) in C(module_defaults) to set defaults for this module.
+    support: full
+    membership:
+      - keyturn.devices.bms
+"""

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
 from urllib.parse import unquote, urlsplit
@@ -111,10 +111,17 @@ def carry_out(work: Callable[[], dict[str, Any]], redactor: Redactor) -> tuple[d
     return redactor.result(failure, CLOSED), True
 
 
-def run_module(spec: Spec, work: Callable[[Mapping[str, Any], Context], dict[str, Any]]) -> NoReturn:
-    """Do the work of a module and leave through the gate, whatever happens. C(work): its options and the context in, its result out."""
+def run_module(
+    spec: Spec,
+    work: Callable[[Mapping[str, Any], Context], dict[str, Any]],
+    secrets: Callable[[Mapping[str, Any], Mapping[str, Any] | None], Iterable[str]] = secret_parameters,
+) -> NoReturn:
+    """Do the work of a module and leave through the gate, whatever happens. C(work): its options and the context in, its result out.
+
+    C(secrets): what of the parameters is secret, of the argument spec and the parameters, where one option says it of another.
+    """
     module = QuietModule(argument_spec=dict(spec.arguments), **spec.rules, supports_check_mode=True)
-    redactor = Redactor(secret_parameters(module.argument_spec, module.params))
+    redactor = Redactor(secrets(module.argument_spec, module.params))
     # Ansible's own masking knows one form of a secret, takes (strings x secrets) steps, and masks the module's own words and numbers as
     # well, so that nobody could tell what became of a device whose password is one of them. What leaves here is masked already.
     module.no_log_values.clear()

@@ -20,11 +20,16 @@ REASONS: Mapping[str, bool] = {
     "bad_input": False,
     "browser_missing": False,
     "certificate": False,
+    "clock_ahead": False,
     "conflict": True,
     "email_password_refused": False,
+    "engine": True,
+    "engine_missing": False,
     "error": True,
     "forced_change_required": False,
     "interrupted": True,
+    "job_kept": True,
+    "job_skipped": True,
     "library": False,
     "link_ambiguous": False,
     "link_expired": True,
@@ -48,10 +53,14 @@ REASONS: Mapping[str, bool] = {
     "no_bound_email": False,
     "not_found": False,
     "not_identified": False,
+    "not_restarted": True,
     "not_sent": True,
     "offline": True,
+    "operator_awaited": False,
     "policy": False,
     "pop3_failed": True,
+    "port_lost": True,
+    "port_unavailable": True,
     "profile_unknown": False,
     "protocol": True,
     "quota": True,
@@ -78,11 +87,15 @@ REASONS: Mapping[str, bool] = {
 #: Which password a login proved to be in force, as devices are told about them (new, current) and as a ledger holds them.
 LIVE = ("new", "current", "staged", "previous", "neither")
 
+#: How a vendor's system is known to do something.
+EVIDENCE = ("documented", "observed", "assumed")
+
 #: Field of a result -> the words it is one of. No secret is, whatever it reads like: they are never masked.
 CLOSED: Mapping[str, frozenset[str]] = {
     "status": frozenset(CHANGE_STATUSES + LOGIN_STATUSES),
     "reason": frozenset(["", *REASONS]),
     "live": frozenset(LIVE),
+    "evidence": frozenset(EVIDENCE),
 }
 
 

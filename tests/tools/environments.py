@@ -58,13 +58,23 @@ def _postgresql_is_there() -> bool:
     return bool(shutil.which("initdb") or glob.glob("/usr/lib/postgresql/*/bin/initdb"))
 
 
+def _is_static(program: str | None) -> bool:
+    """Whether a program needs no library, so that it runs in a container that has nothing else."""
+    return program is not None and b"ld-linux" not in Path(program).read_bytes()[:4096]
+
+
 # Debian package -> whether what the tests want of it is there already.
 SYSTEM_PACKAGES: dict[str, Callable[[], bool]] = {
+    "busybox-static": lambda: _is_static(shutil.which("busybox")),
     "chromium": lambda: any(shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome")),
     "dovecot-imapd": lambda: Path("/usr/lib/dovecot/imap").exists(),
     "dovecot-pop3d": lambda: Path("/usr/lib/dovecot/pop3").exists(),
     "openssh-server": lambda: Path("/usr/sbin/sshd").exists(),
+    "podman": lambda: shutil.which("podman") is not None,
     "postgresql": _postgresql_is_there,
+    "runc": lambda: shutil.which("runc") is not None,
+    "ser2net": lambda: Path("/usr/sbin/ser2net").exists(),
+    "socat": lambda: shutil.which("socat") is not None,
 }
 
 #: The genuine framework of the simulated PBX pages: GPL, 120 MB, of which two files are kept.
