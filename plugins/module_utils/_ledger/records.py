@@ -19,7 +19,7 @@ class StageRequest:
     C(None) when the vendor makes it, then it is collected later from the one-time list C(list_id).
     C(supersede): an unsettled staged password of an earlier run goes to the history, instead of keeping this one out.
     C(history): how many former passwords the policy looks back on. C(expected_current): the id of the current password this was planned
-    with, empty for none; C(None) to not ask.
+    with, empty for none; C(None) to not ask. C(case_id): the recovery case that it belongs to.
     """
 
     name: str
@@ -30,6 +30,7 @@ class StageRequest:
     list_id: str | None = None
     history: int = 0
     expected_current: str | None = None
+    case_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,42 @@ class Password:
     settled_run: str | None
     settled_as: str | None
     settled_reason: str | None
+
+
+@dataclass(slots=True)
+class Case:
+    """A row of the cases table. Times are seconds since the epoch. C(facts): JSON. C(secrets): sealed JSON, or none."""
+
+    id: str
+    device: str
+    kind: str
+    step: str
+    state: str
+    opened_at: float
+    armed_at: float | None
+    deadline: float | None
+    closed_at: float | None
+    facts: str
+    secrets: bytes | None = field(repr=False)
+    mac: bytes = b""
+
+
+@dataclass(frozen=True)
+class CaseChange:
+    """What becomes of a case. What is C(None) stays; of facts and secrets each name that is given, one whose value is empty goes.
+
+    C(step): the step that was done. C(state): how the case ends. C(restart): the times and secrets of an earlier attempt go first.
+    C(reason): for the event; never a secret.
+    """
+
+    reason: str
+    step: str | None = None
+    state: str | None = None
+    armed_at: float | None = None
+    deadline: float | None = None
+    facts: Mapping[str, str] = field(default_factory=dict)
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    restart: bool = False
 
 
 @dataclass(slots=True)
