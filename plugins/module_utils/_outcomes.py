@@ -17,6 +17,7 @@ LOGIN_STATUSES = ("proven", "refused", "failed", "unknown")
 
 #: Why a status is not simply good -> whether the same request, later and unchanged, may well succeed.
 REASONS: Mapping[str, bool] = {
+    "already_logged_on": True,
     "bad_input": False,
     "certificate": False,
     "clock_ahead": False,
@@ -24,6 +25,7 @@ REASONS: Mapping[str, bool] = {
     "engine": True,
     "engine_missing": False,
     "error": True,
+    "expired": False,
     "interrupted": True,
     "job_kept": True,
     "job_skipped": True,
@@ -35,6 +37,7 @@ REASONS: Mapping[str, bool] = {
     "locked_out": True,
     "new_password_refused": True,
     "no_api": False,
+    "no_licence": True,
     "not_found": False,
     "not_identified": False,
     "not_restarted": True,
