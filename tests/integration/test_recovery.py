@@ -2,15 +2,18 @@
 # GNU General Public License v3.0 or later (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The playbook recover_bms as a user runs it, over days, with a simulated server and the people around it."""
+"""The playbook recover_bms as a user runs it, over days, with simulated servers and the people around them, one in a real container."""
 
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 from pathlib import Path
 from typing import Any
+
+from support.containers import ContainerServer, Podman
 
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.store import CaseChange, Ledger
 from ansible_collections.keyturn.devices.plugins.module_utils._run import Run
@@ -20,16 +23,17 @@ from integration.plays import secret
 from simulators.ebo import EboSimulator
 
 PASSPHRASE = "passphrase of the recovery tests"
+MAIL_PASSWORD = "CANARY-mail-password"
 NEW = 'CANARY-New & "Password" 2026'
 
 
 class BmsSite:
-    """Two building servers in an inventory, one of them simulated."""
+    """Three building servers in an inventory: one that people put in reset mode, one in a container, one that nobody names."""
 
-    def __init__(self, folder: Path, core: Core, server: EboSimulator) -> None:
-        self.folder, self.core, self.server = folder, core, server
+    def __init__(self, folder: Path, core: Core, server: EboSimulator, edge: ContainerServer) -> None:
+        self.folder, self.core, self.server, self.edge = folder, core, server, edge
         self.url = f"sqlite:///{folder / 'ledger.db'}"
-        self.secrets = [NEW]
+        self.secrets = [NEW, MAIL_PASSWORD]
         self.printed = ""
         (folder / "home").mkdir()
         Ledger.create(self.url, PASSPHRASE)[0].close()  # type: ignore[union-attr]
@@ -43,6 +47,11 @@ class BmsSite:
                 "bms_recovery_verify": True,
                 "bms_recovery_ca_path": server.ca,
                 "bms_recovery_windows_host": "hq-windows",
+                "bms_recovery_smtp_password": secret(folder, "mail.txt", MAIL_PASSWORD),
+            },
+            "edge": {
+                "device_server_kind": "edge_server",
+                "device_container": {"name": edge.name, "url": edge.url},
             },
             "annex": {"device_server_kind": "pct_server"},
         }
@@ -95,7 +104,8 @@ class BmsSite:
                 "ANSIBLE_LOG_PATH": str(self.folder / "ansible.log"),
                 "ANSIBLE_LOCAL_TEMP": str(self.folder / "tmp"),
                 "ANSIBLE_KEEP_REMOTE_FILES": "1",
-                "PATH": f"{self.folder}:{self.core.bin}:/usr/bin:/bin",
+                "PATH": f"{self.folder}:{self.core.bin}:{os.environ['PATH']}",
+                **self.edge.podman.environment,
             },
         )
         self.printed += done.stdout
@@ -118,17 +128,21 @@ class BmsSite:
 
 
 def test_a_case_over_days_ends_with_a_proven_password_and_shows_no_secret(newest_core: Core, tmp_path: Path) -> None:
-    with EboSimulator("enterprise_server", certificate="good") as server, CommandLines() as commands:
-        site = BmsSite(tmp_path, newest_core, server)
+    with (
+        EboSimulator("enterprise_server", certificate="good") as server,
+        Podman() as podman,
+        CommandLines() as commands,
+    ):
+        edge = ContainerServer(podman, "edge-3")
+        site = BmsSite(tmp_path, newest_core, server, edge)
         channel = {"channel": "device_administrator", "local": True, "elevated": True, "added": True}
 
-        # Nothing begins by itself; what is for one server is refused for two; then the first step is handed to a person.
-        refused = site.run(bms_session_id="CANARY-for-nobody", bms_arm="hq")
-        assert refused.returncode == 2, refused.stdout
-        assert "--limit" in refused.stdout
-        begun = site.run(bms_arm="hq")
+        # Nothing begins by itself; a container is put in reset mode, and what only a person can do is handed over.
+        begun = site.run(bms_arm="hq,edge")
         assert begun.returncode == 0, begun.stdout
         assert site.stands() == ("waiting", "reset_mode", "reset_mode")
+        assert site.stands("edge") == ("waiting", "session_id", "session_id")
+        assert (edge.truth()["times_armed"], edge.running) == (1, True)
         assert site.stands("annex") == ("waiting", "reset_mode", "bms_arm")
         for part in ("Checked: the service runs there", "Not met: Device Administrator is not installed", "Edit Connection Password"):
             assert part in begun.stdout
@@ -177,4 +191,4 @@ def test_a_case_over_days_ends_with_a_proven_password_and_shows_no_secret(newest
 
     shown = [site.printed.encode(), *commands.seen]
     assert [place for content in shown for place in found_in(content, site.secrets)] == []
-    assert found_below(tmp_path, site.secrets, leave_out=[tmp_path / "given.txt"]) == []
+    assert found_below(tmp_path, site.secrets, leave_out=[tmp_path / "given.txt", tmp_path / "mail.txt"]) == []
