@@ -17,6 +17,7 @@ LOGIN_STATUSES = ("proven", "refused", "failed", "unknown")
 
 #: Why a status is not simply good -> whether the same request, later and unchanged, may well succeed.
 REASONS: Mapping[str, bool] = {
+    "already_logged_on": True,
     "bad_input": False,
     "browser_missing": False,
     "certificate": False,
@@ -26,6 +27,7 @@ REASONS: Mapping[str, bool] = {
     "engine": True,
     "engine_missing": False,
     "error": True,
+    "expired": False,
     "forced_change_required": False,
     "interrupted": True,
     "job_kept": True,
@@ -51,6 +53,7 @@ REASONS: Mapping[str, bool] = {
     "new_password_refused": True,
     "no_api": False,
     "no_bound_email": False,
+    "no_licence": True,
     "not_found": False,
     "not_identified": False,
     "not_restarted": True,

@@ -288,8 +288,8 @@ devices:
       sample: staged
     reason:
       description:
-        - Why, where there is something to say. For V(busy) it is V(leased) (by a run that lives) or V(fenced) (what a dead run asked
-          for may still reach the device).
+        - Why, where there is something to say. For V(busy) it is V(leased) (by a run that lives), V(fenced) (what a dead run asked
+          for may still reach the device) or V(in_recovery) (it has an open recovery case, which its passwords are left to).
       type: str
     changed:
       description: Whether the ledger was changed for this device.

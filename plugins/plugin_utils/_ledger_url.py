@@ -44,7 +44,7 @@ def ledger_url_beside_inventory(url: str | None) -> str:
     Not from C(inventory_dir): with several inventories it differs from host to host, and one run has one ledger. Beside an inventory that
     is a directory, because Ansible would read what lies in it as an inventory: there a ledger is refused.
     """
-    absolute = absolute_url(url or os.environ.get(URL_VARIABLE) or DEFAULT_URL, _beside_inventory())
+    absolute = absolute_url(url or os.environ.get(URL_VARIABLE) or DEFAULT_URL, beside_inventory())
     path = path_of_url(absolute)
     for directory in _inventory_directories() if path else ():
         if os.path.commonpath((directory, os.path.realpath(str(path)))) == directory:
@@ -56,8 +56,8 @@ def ledger_url_beside_inventory(url: str | None) -> str:
     return absolute
 
 
-def _beside_inventory() -> str:
-    """The working directory where the first inventory is no path, such as a list of hosts."""
+def beside_inventory() -> str:
+    """Where lies what is not told where to: beside the first inventory, or in the working directory where that is no path."""
     first = next(_inventory_paths(), "")
     return os.path.dirname(first) if os.path.exists(first) else os.getcwd()
 

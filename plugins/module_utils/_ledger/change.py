@@ -26,7 +26,7 @@ from ansible_collections.keyturn.devices.plugins.module_utils._ledger.reading im
     read_passwords,
     refuse_tampered,
 )
-from ansible_collections.keyturn.devices.plugins.module_utils._ledger.records import Device, Password, Passwords
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger.records import Case, Device, Password, Passwords
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.schema import CURRENT, HISTORY, STAGED, Schema, schema
 from ansible_collections.keyturn.devices.plugins.module_utils._run import Run
 
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 _VOUCHED = frozenset(("name", "serial", "generation", "retired_at"))
 # What an index has to be changed for; nearly always it stays.
 _INDEXED = frozenset(("name", "serial"))
-_EVENT = ("at", "who", "run_id", "device", "name", "from_state", "to_state", "reason")
+_EVENT = ("at", "who", "run_id", "device", "name", "from_state", "to_state", "reason", "case_id")
 
 
 class Change:
@@ -63,6 +63,7 @@ class Change:
         self._new_passwords: list[dict[str, Any]] = []
         self._password_values: dict[str, dict[str, Any]] = defaultdict(dict)
         self._deleted: list[str] = []
+        self._cases: dict[str, Case] = {}
         self._events: list[tuple[Any, ...]] = []
         #: One-time lists of passwords that were deleted.
         self.forgotten_lists: set[str] = set()
@@ -192,8 +193,8 @@ class Change:
             if password.list_id:
                 self.forgotten_lists.add(password.list_id)
 
-    def event(self, device: Device | None, from_state: str, to_state: str, reason: str, name: str = "") -> None:
-        """Told of every change. C(name): of a device that the ledger does not know."""
+    def event(self, device: Device | None, from_state: str, to_state: str, reason: str, name: str = "", case_id: str | None = None) -> None:
+        """Told of every change. C(name): of a device that the ledger does not know. C(case_id): what happened belongs to a case."""
         self._events.append(
             (
                 self.now,
@@ -204,8 +205,14 @@ class Change:
                 from_state,
                 to_state,
                 reason,
+                case_id,
             )
         )
+
+    def put_case(self, case: Case) -> None:
+        """A new case, or one that was changed."""
+        case.mac = self.box.vouch_for_case(case)
+        self._cases[case.id] = case
 
     def execute(self, statement: Any, rows: Any = None) -> None:
         """A statement that does not wait for the end; nothing in check mode."""
@@ -218,7 +225,7 @@ class Change:
     def write(self) -> None:
         """Everything collected so far, in an order in which nothing is there twice on the way."""
         devices = (self._new_devices, self._changed_devices, self._renamed_devices, self._to_vouch_for)
-        collected = (*devices, self._new_passwords, self._password_values, self._deleted, self._events)
+        collected = (*devices, self._new_passwords, self._password_values, self._deleted, self._cases, self._events)
         if self._dry or not any(collected):
             return
         self.wrote = True
@@ -233,9 +240,17 @@ class Change:
                 self.connection.execute(sa.update(passwords).where(passwords.c.id.in_(part)).values(**values))
         columns = tuple(column.name for column in passwords.columns)
         self._execute_many(sa.insert(passwords), columns, list(map(itemgetter(*columns), self._new_passwords)))
+        for case in self._cases.values():
+            self._write_case(case)
         self._execute_many(sa.insert(self._schema.events), _EVENT, self._events)
         for each in collected:
             each.clear()
+
+    def _write_case(self, case: Case) -> None:
+        table = self._schema.cases
+        values = {column.name: getattr(case, column.name) for column in table.columns}
+        if self.connection.execute(sa.update(table).where(table.c.id == case.id).values(values)).rowcount == 0:
+            self.connection.execute(sa.insert(table).values(values))
 
     def _write_devices(self) -> None:
         for device in self._to_vouch_for.values():

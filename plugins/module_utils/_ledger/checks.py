@@ -34,7 +34,7 @@ def check_serials(serials: Mapping[str, str | None]) -> None:
 def check_text(name: str, *texts: str | None) -> None:
     """What a database could not store, or a person not read. Raises LedgerError C(input)."""
     if not all(text is None or text.isprintable() for text in texts):
-        raise LedgerError("input", f"Device {name!r}: a serial number, source, reason or list contains unprintable characters.")
+        raise LedgerError("input", f"Device {name!r}: a serial number, source, reason, list or secret contains unprintable characters.")
 
 
 def check_password(name: str, password: str) -> None:

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.errors import LedgerError
-from ansible_collections.keyturn.devices.plugins.module_utils._ledger.records import Device
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger.records import Case, Device
 
 try:
     from cryptography.exceptions import InvalidTag
@@ -129,6 +129,21 @@ class SecretBox:
             raise LedgerError("corrupt", f"The one-time list {list_id} is damaged. Nothing was changed. Restore the ledger from a backup.")
         return plain
 
+    def seal_case(self, case_id: str, content: str) -> bytes:
+        """The secrets of a recovery case."""
+        return self._seal(("case", case_id), content.encode("utf-8", "surrogateescape"))
+
+    def open_case(self, case_id: str, sealed: bytes, name: str) -> str:
+        """LedgerError C(corrupt) when the bytes are not what C(seal_case) made for this case. C(name): of the device, for that message."""
+        plain = self._open(("case", case_id), sealed)
+        if plain is None:
+            raise LedgerError(
+                "corrupt",
+                f"The secrets of the recovery case of {name} are damaged or were moved there from another case. "
+                "Nothing was changed. Restore the ledger from a backup, or abandon the case and open another.",
+            )
+        return plain.decode("utf-8", "surrogateescape")
+
     def seal_text(self, purpose: str, text: str) -> str:
         """For handing secrets from one process of a run to another: Base64, and of no use for any other purpose."""
         return base64.b64encode(self._seal(("text", purpose), text.encode("utf-8", "surrogateescape"))).decode("ascii")
@@ -150,6 +165,12 @@ class SecretBox:
         """The MAC of a device's row. C(current), C(staged): the ids of its passwords, empty for none."""
         retired = device.retired_at is not None
         return self._vouch("device", device.id, device.name, device.serial, device.generation, retired, current, staged)
+
+    def vouch_for_case(self, case: Case) -> bytes:
+        """The MAC of a case's row."""
+        times = (case.opened_at, case.armed_at, case.deadline, case.closed_at)
+        secrets = None if case.secrets is None else bytes(case.secrets)
+        return self._vouch("case", case.id, case.device, case.kind, case.step, case.state, times, case.facts, secrets)
 
     def _vouch(self, *stated: object) -> bytes:
         # ascii() tells apart what is not the same, and says it the same way in every release of Python.

@@ -30,7 +30,9 @@ _OWN_WORDS: Mapping[str, frozenset[str]] = {
             *("imported", "new", "learned", "renamed", "exchanged", "returned", "retired", "released", "not_leased", "not_in_ledger"),
         )
     ),
-    "reason": frozenset(("leased", "fenced", "unsettled", "another_was_collected", "not_in_ledger", "sent_late", "tampered", "unproven")),
+    "reason": frozenset(
+        ("leased", "fenced", "in_recovery", "unsettled", "another_was_collected", "not_in_ledger", "sent_late", "tampered", "unproven")
+    ),
     "last_status": frozenset(("committed", "dropped", "kept", "orphaned", "lost_lease")),
     "verified_by": frozenset(PROOFS),
     "source": frozenset(("generate", "csv", "value", "rms", "import")),
@@ -97,17 +99,21 @@ def read_events(connection: Connection, devices: Sequence[Device], at_most: int)
     ranked = sa.select(table, rank).where(table.c.device.in_([device.id for device in devices])).subquery()
     found: dict[str, list[dict[str, Any]]] = {}
     for row in connection.execute(sa.select(ranked).where(ranked.c.rank <= at_most).order_by(ranked.c.id.desc())):
-        event = {
-            "at": iso(row.at),
-            "who": row.who,
-            "run_id": row.run_id,
-            "name": row.name,
-            "from": row.from_state,
-            "to": row.to_state,
-            "reason": row.reason,
-        }
-        found.setdefault(row.device, []).append(event)
+        found.setdefault(row.device, []).append(described_event(row))
     return found
+
+
+def described_event(row: Any) -> dict[str, Any]:
+    """A row of the events table."""
+    return {
+        "at": iso(row.at),
+        "who": row.who,
+        "run_id": row.run_id,
+        "name": row.name,
+        "from": row.from_state,
+        "to": row.to_state,
+        "reason": row.reason,
+    }
 
 
 def iso(moment: float | None) -> str | None:

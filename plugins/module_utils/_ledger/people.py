@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger.cases import rekey_cases
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.change import Change
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.crypto import SecretBox
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.errors import LedgerError
@@ -128,6 +129,7 @@ def rekey(change: Change, new: SecretBox) -> int:
         this = sa.and_(parts.c.list == list_id, parts.c.number == number)
         content = old.open_part(list_id, number, connection.execute(sa.select(parts.c.content).where(this)).scalar_one())
         change.execute(sa.update(parts).where(this).values(content=new.seal_part(list_id, number, content)))
+    rekey_cases(change, new)
     change.execute(sa.update(tables.meta).values(**key_columns(new.record), rekeyed_at=change.now))
     change.event(None, "", "", "rekeyed")
     change.box = new

@@ -20,6 +20,7 @@ class StageRequest:
     C(supersede): an unsettled staged password of an earlier run goes to the history, instead of keeping this one out.
     C(history): how many former passwords the policy looks back on. C(expected_current): the id of the current password this was planned
     with, empty for none; C(None) to not ask. C(recovers): also of an orphaned device, which stays one until the new password is proven.
+    C(case_id): the recovery case that it belongs to.
     """
 
     name: str
@@ -31,6 +32,7 @@ class StageRequest:
     history: int = 0
     expected_current: str | None = None
     recovers: bool = False
+    case_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,42 @@ class Password:
     settled_as: str | None
     settled_reason: str | None
     note: str | None
+
+
+@dataclass(slots=True)
+class Case:
+    """A row of the cases table. Times are seconds since the epoch. C(facts): JSON. C(secrets): sealed JSON, or none."""
+
+    id: str
+    device: str
+    kind: str
+    step: str
+    state: str
+    opened_at: float
+    armed_at: float | None
+    deadline: float | None
+    closed_at: float | None
+    facts: str
+    secrets: bytes | None = field(repr=False)
+    mac: bytes = b""
+
+
+@dataclass(frozen=True)
+class CaseChange:
+    """What becomes of a case. What is C(None) stays; of facts and secrets each name that is given, one whose value is empty goes.
+
+    C(step): the step that was done. C(state): how the case ends. C(restart): the times and secrets of an earlier attempt go first.
+    C(reason): for the event; never a secret.
+    """
+
+    reason: str
+    step: str | None = None
+    state: str | None = None
+    armed_at: float | None = None
+    deadline: float | None = None
+    facts: Mapping[str, str] = field(default_factory=dict)
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    restart: bool = False
 
 
 @dataclass(slots=True)

@@ -15,7 +15,7 @@ except ImportError:
 else:
     HAS_SQLALCHEMY = True
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 # Where a password of a device can stand. A device has at most one staged and one current; all others are its history.
 STAGED = "staged"
@@ -24,6 +24,11 @@ PREVIOUS = "previous"  # was current
 DROPPED = "dropped"  # was staged; the device was said to have kept the old one
 SUPERSEDED = "superseded"  # was staged and unsettled when a person or a newer rotation put another one in its place
 HISTORY = (PREVIOUS, DROPPED, SUPERSEDED)
+
+# What a recovery case is. A device has at most one open one.
+OPEN = "open"
+CLOSED = "closed"  # it ended as it should
+ABANDONED = "abandoned"
 
 
 class Schema:
@@ -133,6 +138,29 @@ class Schema:
             sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
             sa.Column("content", sa.LargeBinary, nullable=False),
         )
+        self.cases = sa.Table(
+            "keyturn_cases",
+            self.metadata,
+            sa.Column("id", sa.Text, primary_key=True),
+            sa.Column("device", sa.Text, sa.ForeignKey("keyturn_devices.id"), nullable=False),
+            # What is recovered, in the words of whoever opened it.
+            sa.Column("kind", sa.Text, nullable=False),
+            # The last step that was done, empty for none.
+            sa.Column("step", sa.Text, nullable=False),
+            sa.Column("state", sa.Text, nullable=False),
+            sa.Column("opened_at", sa.Double, nullable=False),
+            # From when and until when the device lets itself be recovered.
+            sa.Column("armed_at", sa.Double),
+            sa.Column("deadline", sa.Double),
+            sa.Column("closed_at", sa.Double),
+            # JSON objects of texts by name. The secrets are sealed.
+            sa.Column("facts", sa.Text, nullable=False),
+            sa.Column("secrets", sa.LargeBinary),
+            # Vouches for all of it.
+            sa.Column("mac", sa.LargeBinary, nullable=False),
+        )
+        open_only = self.cases.c.state == OPEN
+        sa.Index("keyturn_one_open_case", self.cases.c.device, unique=True, sqlite_where=open_only, postgresql_where=open_only)
         self.events = sa.Table(
             "keyturn_events",
             self.metadata,
@@ -147,6 +175,8 @@ class Schema:
             sa.Column("from_state", sa.Text, nullable=False),
             sa.Column("to_state", sa.Text, nullable=False),
             sa.Column("reason", sa.Text, nullable=False),
+            # Of what happened in a recovery case; then the states are its steps.
+            sa.Column("case_id", sa.Text, index=True),
         )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger.cases import devices_with_case
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.change import Change
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.errors import PasswordRefused, raise_all
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.following import EXCHANGED, RENAMED, follow
@@ -18,6 +19,9 @@ from ansible_collections.keyturn.devices.plugins.module_utils._ledger.schema imp
 
 # What following a serial number found, and a person should know.
 _TOLD = (RENAMED, EXCHANGED)
+
+# The device has an open recovery case, which its passwords are left to.
+IN_RECOVERY = "in_recovery"
 
 
 def stage(change: Change, requests: Sequence[StageRequest], lease_seconds: float) -> list[Result]:
@@ -31,8 +35,12 @@ def stage(change: Change, requests: Sequence[StageRequest], lease_seconds: float
         if request.name not in results and request.name not in devices:
             devices[request.name] = change.new_device(request.name, request.serial)
     refused: list[tuple[str, str]] = []
+    in_recovery = devices_with_case(change.connection)
     for device, passwords in change.known(list(devices.values())):
         name = device.name
+        if device.id in in_recovery and not wanted[name].case_id:
+            results[name] = Result(name, "busy", IN_RECOVERY)
+            continue
         try:
             result = _stage(change, leases, device, passwords, wanted[name], lease_seconds)
         except PasswordRefused as error:
@@ -141,8 +149,11 @@ def resume(change: Change, names: Sequence[str], lease_seconds: float, max_attem
     """See C(Ledger.resume)."""
     leases = Leases(change)
     results = {name: Result(name, "nothing_staged") for name in names}
+    in_recovery = devices_with_case(change.connection)
     for device, passwords in change.known(change.devices(names)):
-        if passwords.staged is not None:
+        if device.id in in_recovery:
+            results[device.name] = Result(device.name, "busy", IN_RECOVERY)
+        elif passwords.staged is not None:
             results[device.name] = _resume(change, leases, device, passwords.staged, lease_seconds, max_attempts, recovers)
     return list(results.values())
 

@@ -5,7 +5,7 @@
 """The ledger: every password of every device, from before a device hears of it until a newer one is proven.
 
 All that a rotation needs is here, each as one transaction for a whole batch. What happens in them stands in a file of its own for each
-story: C(staging), C(settling), C(following), C(lists), C(people); the rules of settling in C(rules), the tables in C(schema).
+story: C(staging), C(settling), C(following), C(lists), C(cases), C(people); the rules of settling in C(rules), the tables in C(schema).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.keyturn.devices.plugins.module_utils._ledger import crypto, following, lists, people, settling, staging
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger import cases, crypto, following, lists, people, settling, staging
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.change import Change
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.checks import check_names, check_password, check_serials, check_text
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.crypto import Cost, SecretBox, check_passphrase
@@ -44,7 +44,14 @@ from ansible_collections.keyturn.devices.plugins.module_utils._ledger.reading im
     read_passwords,
     refuse_tampered,
 )
-from ansible_collections.keyturn.devices.plugins.module_utils._ledger.records import Device, ImportRow, Password, Result, StageRequest
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger.records import (
+    CaseChange,
+    Device,
+    ImportRow,
+    Password,
+    Result,
+    StageRequest,
+)
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.rules import DEFAULT_MAX_ATTEMPTS, LIVE, OUTCOMES, PROOFS, Settlement
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.schema import CURRENT, STAGED, schema
 from ansible_collections.keyturn.devices.plugins.module_utils._run import Run
@@ -55,7 +62,7 @@ with suppress(ImportError):  # schema.HAS_SQLALCHEMY tells
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
-__all__ = ["ImportRow", "Ledger", "Result", "Settlement", "StageRequest"]
+__all__ = ["CaseChange", "ImportRow", "Ledger", "Result", "Settlement", "StageRequest"]
 
 _NOBODY = Run("opened")
 
@@ -323,6 +330,56 @@ class Ledger:
         with self._look() as (connection, _now):
             return lists.describe_lists(connection)
 
+    # -- recovery cases -----------------------------------------------------------------------------------------------------------
+
+    def open_case(
+        self,
+        name: str,
+        serial: str | None,
+        kind: str,
+        run: Run,
+        *,
+        facts: Mapping[str, str] | None = None,
+        lease_seconds: float | None = None,
+    ) -> Result:
+        """Open a recovery case of a device, which gets a record where it has none. The details tell C(case), as C(case) does.
+
+        C(opened), C(already_open) (nothing was changed in it) or C(busy) (another run is at it). LedgerError C(input) when one of another
+        kind is open. C(lease_seconds): the run takes the device for so long; 0 gives it back; C(None) leaves that as it is.
+        """
+        self._check_case(name, serial, run, lease_seconds, kind, *(facts or {}).values())
+        with self._change(run) as change:
+            return cases.open_case(change, name, serial, kind, facts or {}, lease_seconds)
+
+    def change_case(self, name: str, serial: str | None, wanted: CaseChange, run: Run, *, lease_seconds: float | None = None) -> Result:
+        """Change the open case of a device. C(changed), C(unchanged), C(no_case) or C(busy). Else as C(open_case)."""
+        texts = (wanted.reason, wanted.step, wanted.state, *wanted.facts.values(), *wanted.secrets.values())
+        self._check_case(name, serial, run, lease_seconds, *texts)
+        if wanted.state not in (None, *cases.ENDS):
+            raise LedgerError("input", f"A case ends {' or '.join(cases.ENDS)}.")
+        with self._change(run) as change:
+            return cases.change_case(change, name, serial, wanted, lease_seconds)
+
+    def case(self, name: str, serial: str | None = None, include_secrets: bool = False) -> dict[str, Any] | None:
+        """The open case of a device, else its last one, with its events, oldest first; C(None) where there is none.
+
+        C(id), C(name), C(kind), C(step) (the last that was done), C(state), C(opened_at), C(armed_at), C(deadline), C(closed_at),
+        C(expired) (open and past its deadline), C(facts), C(holds) (which secrets it has), C(events); with secrets C(secrets) by name.
+        """
+        with self._look() as (connection, now):
+            return cases.read_case(connection, self._box, now, name, serial, include_secrets)
+
+    def now(self) -> float:
+        """What time it is for the ledger, in seconds since the epoch."""
+        with self._look() as (_connection, now):
+            return now
+
+    @staticmethod
+    def _check_case(name: str, serial: str | None, run: Run, lease_seconds: float | None, *texts: str | None) -> None:
+        check_run(run, lease_seconds or None)
+        check_names([name])
+        check_text(name, serial, *texts)
+
     # -- what people do -----------------------------------------------------------------------------------------------------------
 
     def import_passwords(self, rows: Sequence[ImportRow], run: Run) -> list[Result]:
@@ -430,6 +487,9 @@ class Ledger:
         if warning:
             self.warnings.append(warning)
         seen = self._witness.generation(self.identity)
+        if seen > self.generation:
+            with self._look():
+                pass  # Another run may have written between opening and now; the witness hears of it after the ledger has it.
         self.restored = seen > self.generation
         if not self.restored:
             return

@@ -208,15 +208,14 @@ def _is_template(text: str) -> bool:
     return "{{" in text or "{%" in text
 
 
-class Reader:
+class VariableReader:
     """Reads the variables of one device and remembers what was wrong."""
 
-    def __init__(self, name: str, raw: Raw, variables: HostVariables, settings: _Settings) -> None:
+    def __init__(self, name: str, raw: Raw, variables: HostVariables) -> None:
         self.name = name
         self.problems: list[Problem] = []
         self._raw = raw
         self._variables = variables
-        self._settings = settings
 
     def problem(self, where: str, message: str) -> None:
         self.problems.append(Problem(self.name, where, message))
@@ -226,13 +225,6 @@ class Reader:
             return self._variables.resolve(self._raw.get(variable), self._raw)
         except VariableError as error:
             self.problem(variable, f"cannot be resolved: {error}")
-            return None
-
-    def setting(self, name: str) -> t.Any:
-        try:
-            return self._settings.value(name, self._raw)
-        except VariableError as error:
-            self.problem(f"{self._settings.prefix}{name}", str(error))
             return None
 
     def text(self, variable: str, default: str = "") -> str:
@@ -253,6 +245,21 @@ class Reader:
             self.problem(variable, f"must be a mapping, not {kind_of(value)}")
             return default
         return t.cast("Mapping[str, object]", value)
+
+
+class Reader(VariableReader):
+    """The same, with the variables of a role."""
+
+    def __init__(self, name: str, raw: Raw, variables: HostVariables, settings: _Settings) -> None:
+        super().__init__(name, raw, variables)
+        self._settings = settings
+
+    def setting(self, name: str) -> t.Any:
+        try:
+            return self._settings.value(name, self._raw)
+        except VariableError as error:
+            self.problem(f"{self._settings.prefix}{name}", str(error))
+            return None
 
 
 def kind_of(value: object) -> str:
@@ -367,7 +374,7 @@ def _read_device(reader: Reader, terms: Mapping[str, t.Any], product: Product, s
     device = Device(
         name=reader.name,
         serial=reader.text("device_serial"),
-        source=_read_source(reader, product) if sources else Source("generate"),
+        source=read_source(reader, reader.setting("source") or {}, product.sources) if sources else Source("generate"),
         policy=reader.mapping("device_password_policy", reader.setting("policy") or {}),
         host=reader.text("device_host"),
         username=reader.text("device_username", "admin"),
@@ -378,11 +385,12 @@ def _read_device(reader: Reader, terms: Mapping[str, t.Any], product: Product, s
     return replace(device, details=product.read(reader, device))
 
 
-def _read_source(reader: Reader, product: Product) -> Source:
+def read_source(reader: VariableReader, default: Mapping[str, object], more_kinds: Collection[str] = ()) -> Source:
+    """Where the next password of a device comes from. C(default): for a device that does not say. C(more_kinds): those of its product."""
     where = "device_password_source"
-    source = reader.mapping(where, reader.setting("source") or {})
+    source = reader.mapping(where, default)
     kind = source.get("kind")
-    kinds = {**_SOURCE_FIELDS, **dict.fromkeys(product.sources, ())}
+    kinds = {**_SOURCE_FIELDS, **dict.fromkeys(more_kinds, ())}
     if not isinstance(kind, str) or kind not in kinds:
         shown = f"'{kind}' is none of" if isinstance(kind, str) else "must be one of"
         if not any(problem.field == where for problem in reader.problems):

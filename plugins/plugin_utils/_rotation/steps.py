@@ -196,7 +196,7 @@ class _Work:
         ours = [result for result in results if result.status in _OURS]
         for result in results:
             if result.status not in _OURS:
-                word = "fenced" if result.reason == "fenced" else result.status
+                word = result.reason if result.reason in ("fenced", "in_recovery") else result.status
                 self.worked.told.append(Told(result.name, word, result.reason))
         taken = [result.name for result in ours]
         staged, current = self.ledger.passwords(taken, STAGED), self.ledger.passwords(taken, CURRENT)

@@ -32,6 +32,7 @@ _STATE = {
     "offline_unsettled": "offline; an earlier run left it open, the ledger keeps both passwords",
     "fenced": "unknown; a request of a run that was killed may still reach it, so no new password is set yet",
     "busy": "left to another run, which holds it at this moment",
+    "in_recovery": "left to its open recovery case",
     "lost_lease": "unknown; another run took it over and settles it",
     "already_staged": "left alone; an earlier rotation of it is not settled",
     "changed_meanwhile": "left alone; another run has just rotated it",

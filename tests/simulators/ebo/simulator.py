@@ -120,6 +120,11 @@ class EboSimulator:
         """The dialogue that opens after a temporary password."""
         self._ask("workstation/change", {"session_id": session_id, "old": old, "new": new})
 
+    def control(self, name: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        """One of its control paths, as of a server in a container."""
+        answer: dict[str, Any] = self._process.control(name, body)
+        return answer
+
     def _ask(self, name: str, body: dict[str, Any]) -> dict[str, Any]:
         answer: dict[str, Any] = self._process.control(name, body)
         if "refused" in answer:

@@ -206,7 +206,7 @@ def test_a_damaged_password_names_its_device(ledger: Ledger) -> None:
 
 def test_a_ledger_of_a_newer_release_is_left_alone(ledger: Ledger, url: str) -> None:
     with ledger._database.begin(write=True) as connection:
-        connection.exec_driver_sql("UPDATE keyturn_meta SET schema_version = 2")
+        connection.exec_driver_sql("UPDATE keyturn_meta SET schema_version = 99")
     with refused("schema"):
         opened(url)
     with refused("schema"):

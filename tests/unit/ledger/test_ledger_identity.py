@@ -13,11 +13,13 @@ import sqlite3
 import stat
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from support.ledgers import LEASE, Clock, committed, kept, opened, record, request, run_of, settled, staged, statuses
 
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger import store
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.errors import LedgerError
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.store import ImportRow, Ledger
 
@@ -91,6 +93,22 @@ def test_in_a_restored_copy_nothing_counts_as_proven(sqlite_url: str, tmp_path: 
     with opened(sqlite_url, make=False) as ledger:
         assert not ledger.restored
         assert ledger.warnings == []
+
+
+def test_a_run_that_writes_while_another_opens_is_no_older_copy(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with opened(sqlite_url) as ledger:
+        committed(ledger, "r1", "one")
+        unlock = store.unlock
+
+        def slowly(*given: Any) -> Any:
+            unlocked = unlock(*given)
+            staged(ledger, run_of("b"), {"r2": "new"})
+            return unlocked
+
+        monkeypatch.setattr(store, "unlock", slowly)
+        with opened(sqlite_url, make=False) as other:
+            assert (other.restored, other.warnings) == (False, [])
+            assert record(other, "r1")["verified_by"] == "login"
 
 
 @pytest.mark.parametrize(

@@ -280,7 +280,7 @@ def test_the_promise_holds_on_sqlite() -> None:
 @pytest.fixture
 def on_postgresql(postgresql: PostgresqlServer) -> type[Promise]:
     url = postgresql.new_database()
-    tables = "keyturn_events, keyturn_passwords, keyturn_devices"
+    tables = "keyturn_events, keyturn_cases, keyturn_passwords, keyturn_devices"
 
     class OnPostgresql(Promise):
         def open_ledger(self) -> Ledger:
