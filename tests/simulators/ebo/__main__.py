@@ -14,14 +14,14 @@ import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
+from ..kit.certificates import KINDS as CERTIFICATES
+from ..kit.certificates import make_certificate
 from ..kit.clock import Clock
 from ..kit.faults import FaultError
 from ..kit.request_log import RequestLog
 from ..kit.running import run
 from ..kit.server import SimulatorServer
 from ..kit.switches import SwitchError, add_arguments, change, from_arguments, table
-from ..rutos.certificates import KINDS as CERTIFICATES
-from ..rutos.certificates import make_certificate
 from .model import KINDS, LETTERS, Server
 from .switches import Switches
 from .webstation import WebStation
