@@ -111,9 +111,8 @@ def test_an_expired_link_is_asked_for_again_once(site: Site) -> None:
     assert site.pbx.password == OLD
 
 
-@pytest.mark.parametrize("page", ["extjs", "html"])
-def test_a_used_link_is_unknown(site: Site, page: str) -> None:
-    site.pbx.set(reset_page=page)
+def test_a_used_link_is_unknown(site: Site) -> None:
+    site.pbx.set(reset_page="html")
     link = site.pbx.new_link()
     assert site.recover(link=link, mailbox=None)["status"] == "changed"
     result = site.recover(link=link, mailbox=None, new_password="Another-One-61")
@@ -173,10 +172,9 @@ def test_a_redirect_to_a_foreign_host_is_not_followed(site: Site) -> None:
         assert elsewhere.heard == []
 
 
-@pytest.mark.parametrize("page", ["extjs", "html"])
-def test_a_page_that_tells_others_what_is_typed_reaches_nobody(site: Site, page: str) -> None:
+def test_a_page_that_tells_others_what_is_typed_reaches_nobody(site: Site) -> None:
     with Listener() as elsewhere:
-        site.pbx.set(reset_page=page, whispers_to=f"http://127.0.0.1:{elsewhere.port}")
+        site.pbx.set(whispers_to=f"http://127.0.0.1:{elsewhere.port}")
         assert site.recover()["status"] == "changed"
         assert elsewhere.heard == []
 

@@ -200,6 +200,8 @@ class _Recovery:
             refused = self._request(visit)
             if refused is not None or options["state"] == "requested":
                 return refused or Outcome("changed", "", "The PBX has sent the mail.")
+        # The wait begins here, however long the pages took until now.
+        self._end = time.monotonic() + options["deadline"]
         outcome = self._follow(visit)
         if outcome.reason == "link_expired" and options["email"] is not None:
             # Once: whoever asks again and again is locked out.
