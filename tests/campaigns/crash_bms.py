@@ -122,32 +122,31 @@ def fault_of(one: Round, result: dict[str, Any]) -> str:
     return "" if again["changed"] is False and again["armed"] else "a further run changes something"
 
 
-def campaign(kills: int, seed: int) -> Score:
+def campaign(kills: int, seed: int, podman: Podman) -> Score:
     score = Score()
     generator = random.Random(seed)
-    with Podman() as podman:
-        first = Round(podman, "undisturbed", False)
-        process = first.start()
-        first.wait_until_it_begins(process)
-        began = time.monotonic()
-        process.communicate()
-        longest = time.monotonic() - began
-        first.close()
-        for number in range(kills):
-            one = Round(podman, f"server-{number}", reads_while_running=number % 2 == 1)
-            way = WAYS[number % len(WAYS)]
-            process = one.start()
-            one.wait_until_it_begins(process)
-            moment = generator.uniform(0, longest)
-            time.sleep(moment)
-            score.too_late += not kill(process, way)
-            score.stopped += not one.server.running
-            fault = fault_of(one, one.run())
-            score.rounds += 1
-            score.good += not fault
-            if fault:
-                score.bad.append(f"round {number}: {way} killed after {moment:.2f} s: {fault}")
-            one.close()
+    first = Round(podman, "undisturbed", False)
+    process = first.start()
+    first.wait_until_it_begins(process)
+    began = time.monotonic()
+    process.communicate()
+    longest = time.monotonic() - began
+    first.close()
+    for number in range(kills):
+        one = Round(podman, f"server-{number}", reads_while_running=number % 2 == 1)
+        way = WAYS[number % len(WAYS)]
+        process = one.start()
+        one.wait_until_it_begins(process)
+        moment = generator.uniform(0, longest)
+        time.sleep(moment)
+        score.too_late += not kill(process, way)
+        score.stopped += not one.server.running
+        fault = fault_of(one, one.run())
+        score.rounds += 1
+        score.good += not fault
+        if fault:
+            score.bad.append(f"round {number}: {way} killed after {moment:.2f} s: {fault}")
+        one.close()
     return score
 
 
@@ -157,7 +156,8 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=7)
     arguments = parser.parse_args()
     link_collection()
-    score = campaign(arguments.kills, arguments.seed)
+    with Podman() as podman:
+        score = campaign(arguments.kills, arguments.seed, podman)
     print(f"{'kills':>6} {'good':>6} {'found stopped':>14} {'too late':>9}")
     print(f"{score.rounds:>6} {score.good:>6} {score.stopped:>14} {score.too_late:>9}")
     print("\n".join(score.bad))

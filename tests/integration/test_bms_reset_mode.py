@@ -63,8 +63,8 @@ def test_a_container_is_armed_once_and_its_password_is_reset(
     assert server.truth()["password"] == "New-password-1"
 
 
-def test_kills_leave_no_server_stopped_or_unarmed() -> None:
-    score = crash_bms.campaign(kills=3, seed=43)
+def test_kills_leave_no_server_stopped_or_unarmed(podman: Podman) -> None:
+    score = crash_bms.campaign(kills=3, seed=43, podman=podman)
     assert (score.good, score.bad) == (3, [])
 
 

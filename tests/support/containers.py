@@ -9,10 +9,12 @@ No registry is needed: the image is busybox, and the simulator inside runs on th
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -27,12 +29,15 @@ from urllib.request import Request
 
 from simulators.kit.process import OPENER, TESTS
 
-# Without user namespaces and cgroups of version 2, as on a build machine, only runc with explicit limits starts anything.
+# Without user namespaces and cgroups of version 2, as on a build machine, only runc with explicit limits starts anything. Locks of its own:
+# otherwise all podmans of a machine share theirs, and a new one begins by letting go of all of them.
 _CONTAINERS = """
 [engine]
 runtime = "runc"
 cgroup_manager = "cgroupfs"
 events_logger = "file"
+lock_type = "file"
+tmp_dir = "{folder}/tmp"
 [containers]
 default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]
 """
@@ -52,7 +57,7 @@ class Podman:
 
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="keyturn-podman-"))
-        (self.folder / "containers.conf").write_text(_CONTAINERS)
+        (self.folder / "containers.conf").write_text(_CONTAINERS.format(folder=self.folder))
         (self.folder / "storage.conf").write_text(_STORAGE.format(folder=self.folder))
         self.environment = {
             "CONTAINERS_CONF": str(self.folder / "containers.conf"),
@@ -88,7 +93,17 @@ class Podman:
         try:
             self.tell("rm", "--all", "--force", "--time", "0")
         finally:
+            self._end_watchers()
             shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _end_watchers(self) -> None:
+        """A podman that is killed while it starts a container leaves the half of one, and who watches over it. They name the folder."""
+        for place in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                if str(self.folder).encode() in (place / "cmdline").read_bytes():
+                    for child in (place / "task" / place.name / "children").read_text().split():
+                        os.kill(int(child), signal.SIGKILL)
+                    os.kill(int(place.name), signal.SIGKILL)
 
     def _import_image(self) -> None:
         """A shell and what the marker takes; the directories of this machine's libraries are links, as on the machine itself."""

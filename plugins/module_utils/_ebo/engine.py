@@ -17,8 +17,8 @@ from typing import Any
 
 from ansible_collections.keyturn.devices.plugins.module_utils._ebo.transport import ResetModeFault
 
-# What both say of something that is not there.
-_ABSENT = re.compile(r"no such|not known|not found", re.IGNORECASE)
+# What both say of something that is not there; an engine that does not run may say that there is no such file.
+_ABSENT = re.compile(r"no such (container|image|volume|object)|image not known", re.IGNORECASE)
 _MOST_SHOWN = 300
 
 

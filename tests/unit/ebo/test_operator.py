@@ -214,6 +214,34 @@ def test_a_lost_answer_is_settled_by_reading() -> None:
 
 
 @pytest.mark.parametrize(
+    ("problem", "reason"),
+    [
+        (urllib3.exceptions.SSLError("canary"), "certificate"),
+        (urllib3.exceptions.ProtocolError("canary", urllib3.exceptions.SSLError("canary")), "certificate"),
+        (urllib3.exceptions.ConnectTimeoutError("canary"), "timeout"),
+        (urllib3.exceptions.ProtocolError("canary"), "unreachable"),
+        (Answer(200, b"<html>canary", "text/html", {"Date": "Sat, 21 Nov 2026 19:00:00 GMT"}), "protocol"),
+        (Answer(200, {}), "protocol"),  # without a date
+        (Answer(200, ["canary"], headers={"Date": "Sat, 21 Nov 2026 19:00:00 GMT"}), "protocol"),
+        (Answer(418, {"message": "canary"}), "protocol"),
+    ],
+)
+def test_an_api_server_that_gives_no_usable_answer_is_told_and_not_repeated(problem: Exception | Answer, reason: str) -> None:
+    site = Site()
+
+    def instead(call: Call) -> Any:
+        if isinstance(problem, Exception):
+            raise problem
+        return problem
+
+    site.wire.faults = [instead]
+    with pytest.raises(ResetModeFault) as caught:
+        site.arm()
+    assert caught.value.reason == reason
+    assert "canary" not in caught.value.message
+
+
+@pytest.mark.parametrize(
     "body",
     [
         {"metadata": {"resourceVersion": "1"}, "spec": {"resetTemporaryPassword": "2026-01-01T00:00:00+00:00"}},
@@ -267,7 +295,7 @@ def test_events_tell_whether_a_marker_was_made() -> None:
 
 
 def test_the_module_reads_a_kubeconfig_and_arms_over_http(tmp_path: Path) -> None:
-    with KubernetesSimulator(speed=60.0) as cluster:
+    with KubernetesSimulator(speed=600.0) as cluster:
         kubeconfig = cluster.write_kubeconfig(tmp_path / "config")
 
         def reset_mode(check: bool = False, **changes: Any) -> dict[str, Any]:

@@ -360,6 +360,12 @@ def test_an_engine_that_is_missing_or_silent_is_told(host: Host) -> None:
     with pytest.raises(ResetModeFault, match="took longer") as caught:
         Engine("podman", silent).inspect("container", "cs3")
     assert caught.value.reason == "engine"
+    asleep = Told(1, "", "Cannot connect: dial unix /var/run/docker.sock: connect: no such file or directory")
+    with pytest.raises(ResetModeFault, match="Cannot connect") as caught:
+        Engine("docker", lambda words, seconds: asleep).inspect("container", "cs3")
+    assert caught.value.reason == "engine"
+    for said in ("Error: No such container: x", "Error: inspecting object: no such volume x", "x: image not known", "No such object: x"):
+        assert Engine("docker", lambda words, seconds, said=said: Told(1, "[]", said)).inspect("volume", "x") is None  # type: ignore[misc]
     for output in ("", "[]", "{}"):
         with pytest.raises(ResetModeFault, match="cannot be read"):
             Engine("podman", lambda words, seconds, output=output: Told(0, output, "")).inspect("container", "cs3")  # type: ignore[misc]
