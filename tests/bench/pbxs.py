@@ -95,7 +95,7 @@ def _megabytes(process: int) -> float:
 
 
 def measure(place: PbxFleet, parallel: int) -> Measured:
-    place.clear()
+    place.count_anew()
     settings = [f"pbx_rotation_{name}={parallel}" for name in ("parallel", "batch_size", "first_batch_size")]
     command = place.command("rotate_pbxs", "-e", " ".join(["pbx_rotation_force=true", *settings]))
     with tempfile.TemporaryFile() as output:

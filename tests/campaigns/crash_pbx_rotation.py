@@ -7,8 +7,9 @@
     PYTHONPATH=tests python -m campaigns.crash_pbx_rotation --kills 20
 
 Each round starts `rotate_pbxs` for two PBXs at once and kills its whole process group with SIGKILL: every other time anywhere in the run,
-else at any moment after the first PBX was logged in to. Then `reconcile` is let run to its end. A round is good when the ledger's current
-password of both PBXs is the one in force, nothing is left open, and no run has made more than one wrong login on a PBX.
+else at any moment after the first PBX was logged in to. What ansible-core runs in sessions of their own goes on for a while. Then
+`reconcile` is let run to its end. A round is good when the ledger's current password of both PBXs is the one in force, nothing is left
+open, and no run has made more than one wrong login on a PBX.
 """
 
 from __future__ import annotations
@@ -77,7 +78,7 @@ class Campaign:
         return time.monotonic() - begun
 
     def round(self, number: int, longest: float) -> None:
-        self.place.clear()
+        self.place.count_anew()
         run = self.start("rotate_pbxs", *FORCE)
         moment = self.random.uniform(0.3, longest)
         if number % 2:
@@ -94,7 +95,7 @@ class Campaign:
         self.score.in_doubt += bool(staged)
         self.score.changed += any(slot["password"] == real[self.place.serials[name]] for name, slot in staged.items())
         wrong = [_wrong(self.place.logins())]
-        self.place.clear()
+        self.place.count_anew()
 
         code = self.start("reconcile").wait(300)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from integration.cores import Core
@@ -21,20 +21,19 @@ class PbxFleet(Place):
     """C(pbxs): by name. A simulated PBX tells no serial number, so the inventory's stands for it."""
 
     pbxs: dict[str, PbxSimulator]
+    _seen: dict[str, int] = field(default_factory=dict)
 
     def real_passwords(self) -> dict[str, str]:
         return {self.serials[name]: pbx.password for name, pbx in self.pbxs.items()}
 
     def logins(self) -> dict[str, list[bool]]:
-        """By name, whether each login was right."""
-        return {name: [login["ok"] for login in pbx.truth()["logins"]] for name, pbx in self.pbxs.items()}
+        """By name, whether each login since C(count_anew) was right."""
+        every = {name: [login["ok"] for login in pbx.truth()["logins"]] for name, pbx in self.pbxs.items()}
+        return {name: logins[self._seen.get(name, 0) :] for name, logins in every.items()}
 
-    def clear(self) -> None:
-        """Count logins and requests from here on; the passwords stay."""
-        for pbx in self.pbxs.values():
-            password = pbx.password
-            pbx.reset()
-            pbx.user(password=password)
+    def count_anew(self) -> None:
+        """Count logins from here on; nothing becomes of what is on its way."""
+        self._seen = {name: len(pbx.truth()["logins"]) for name, pbx in self.pbxs.items()}
 
 
 def started(stack: ExitStack, number: int) -> dict[str, PbxSimulator]:

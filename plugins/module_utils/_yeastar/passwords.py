@@ -179,7 +179,8 @@ class _Change:
         refusal = _REFUSALS.get(answer.name) if answer else None
         visit.step("password_set", "done" if answer and refusal is None else "failed")
         if not self._may_change():
-            # Another run may be at it by now; the ration of wrong logins is for that one.
+            # Another run may be at it by now; the ration of wrong logins is for that one. What was proven before the change counts no more.
+            self.live = None
             return Outcome("unknown", "interrupted", "The change was asked for, and the run that wanted it ended before a login proved it.")
         return self._find_out(visit, answer is not None and refusal is None, refusal)
 
