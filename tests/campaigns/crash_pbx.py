@@ -29,15 +29,16 @@ from integration.pbx_site import Site, pbx_site
 from integration.recovery_site import RecoveryPlace, recovery_place
 
 KILLS_PER_ROUND = 5
-# Before the PBX is asked there is little to lose.
-SHARE_AFTER_ASKING = 0.8
+# Before the PBX is visited there is little to lose.
+SHARE_AFTER_VISIT = 0.9
 NAME = "office-pbx"
 
 
 @dataclass
 class Score:
     kills: int = 0
-    #: Kills after which the PBX had been asked for a mail, and after which it had the new password.
+    #: Kills of runs that had visited the PBX, that had asked it for a mail, and that had changed its password.
+    visited: int = 0
     asked: int = 0
     changed: int = 0
     rounds: int = 0
@@ -68,25 +69,30 @@ class Round:
                 start_new_session=True,
             )
 
-    def kill(self, score: Score) -> None:
-        before = self.pbx.truth()
-        run, started = self.start(), time.monotonic()
-        if self.dice.random() < SHARE_AFTER_ASKING:
-            while run.poll() is None and len(self.pbx.truth()["requests"]) == len(before["requests"]):
+    def kill(self, score: Score) -> bool:
+        """Whether a run was killed; one that had come to its end was not."""
+        before, pages = self.pbx.truth(), len(self.pbx.log())
+        run = self.start()
+        if self.dice.random() < SHARE_AFTER_VISIT:
+            while run.poll() is None and len(self.pbx.log()) == pages:
                 time.sleep(0.1)
-            moment = self.dice.uniform(0, self.longest / 2)
+            moment = self.dice.uniform(0, self.longest * 0.7)
         else:
-            moment = self.dice.uniform(0.5, self.longest) - (time.monotonic() - started)
+            moment = self.dice.uniform(0.5, self.longest / 2)
         try:
-            run.wait(max(moment, 0.0))
+            run.wait(moment)
+            killed = False
         except subprocess.TimeoutExpired:
             os.killpg(run.pid, signal.SIGKILL)
             run.wait()
+            killed = True
         after = self.pbx.truth()
-        score.kills += 1
-        score.asked += len(after["requests"]) > len(before["requests"])
-        score.changed += after["users"]["admin"]["password"] != before["users"]["admin"]["password"]
+        score.kills += killed
+        score.visited += killed and len(self.pbx.log()) > pages
+        score.asked += killed and len(after["requests"]) > len(before["requests"])
+        score.changed += killed and after["users"]["admin"]["password"] != before["users"]["admin"]["password"]
         self._count(before["wrong_logins"])
+        return killed
 
     def end(self) -> str:
         """Run it to its end. Returns what is wrong then, empty for nothing."""
@@ -121,8 +127,10 @@ def run(kills: int, seed: int, folder: Path, core: Core, show: bool = False) -> 
         longest = time.monotonic() - started
         while score.kills < kills:
             each = Round(folder / str(score.rounds), core, site, dice, longest)
-            for _kill in range(min(KILLS_PER_ROUND, kills - score.kills)):
-                each.kill(score)
+            most = min(kills, score.kills + KILLS_PER_ROUND)
+            # A run that was too quick has recovered the PBX already; there is nothing more to kill.
+            while score.kills < most and each.kill(score):
+                pass
             wrong = each.end()
             score.rounds += 1
             score.good += not wrong
@@ -144,7 +152,8 @@ def main() -> int:
     for line in score.bad:
         print(f"BAD: {line}")
     print(
-        f"{score.kills} kills, {score.asked} after the PBX was asked for a mail, {score.changed} after it had the new password; "
+        f"{score.kills} kills, {score.visited} of runs that had visited the PBX, {score.asked} that had asked it for a mail, "
+        f"{score.changed} that had changed its password; "
         f"{score.good} of {score.rounds} PBXs recovered, their working password in the ledger"
     )
     return 0 if score.good == score.rounds else 1
