@@ -74,8 +74,8 @@ def call_apart(name: str, arguments: dict[str, Any], seconds: float) -> dict[str
     output = b""
     # One that has ended already reads nothing.
     with contextlib.suppress(BrokenPipeError), process:
-        assert process.stdin is not None
-        assert process.stdout is not None
+        if process.stdin is None or process.stdout is None:
+            raise AssertionError("both are pipes")
         process.stdin.write(json.dumps(arguments).encode() + b"\n")
         process.stdin.flush()
         # Its input stays open: where that ends, this process is gone.

@@ -47,8 +47,10 @@ def pbxs() -> Iterator[dict[str, PbxSimulator]]:
 def leaving_nothing(folder: Path, core: Core, pbxs: dict[str, PbxSimulator]) -> Iterator[PbxFleet]:
     with pbx_fleet(folder, core, pbxs) as fleet, TemporaryDirectory(prefix="kt-pbx-") as temporary:
         fleet.env["TMPDIR"] = temporary
-        yield fleet
-        wait_until(lambda: browser_traces(temporary) == [])
+        try:
+            yield fleet
+        finally:
+            wait_until(lambda: browser_traces(temporary) == [])
 
 
 @pytest.fixture

@@ -172,11 +172,14 @@ class Browser:
             self._context.set_default_timeout(self.timeout * 1000)
             self._page = self._context.new_page()
             self._context.on("page", lambda page: _quietly(page.close))
-            self._page.on("response", lambda response: self._responses.append(response))
+            self._page.on("response", self._note_response)
             self._page.on("request", self._note_navigation)
             self._responses.clear()
 
         self._do(make)
+
+    def _note_response(self, response: Response) -> None:
+        self._responses.append(response)
 
     def _note_navigation(self, request: Request) -> None:
         if request.is_navigation_request() and request.frame.parent_frame is None:
@@ -184,7 +187,8 @@ class Browser:
 
     @property
     def page(self) -> Page:
-        assert self._page is not None
+        if self._page is None:
+            raise AssertionError("no page is open yet")
         return self._page
 
     def _do(self, work: Callable[[], T]) -> T:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import re
 import sqlite3
@@ -23,7 +24,7 @@ try:
     from sqlalchemy import event, exc, pool
 
     # Processes that Ansible forks for its tasks then have the usual database ready: SQLAlchemy would import it in each of them.
-    from sqlalchemy.dialects import sqlite  # noqa: F401
+    importlib.import_module("sqlalchemy.dialects.sqlite")
 except ImportError:
     pass  # schema.HAS_SQLALCHEMY tells
 

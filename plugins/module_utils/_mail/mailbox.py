@@ -38,15 +38,20 @@ class Mailbox(Protocol):
 
     longest_pause: float
 
-    def mark(self, wants: Callable[[Headers], bool]) -> Marker: ...
+    def mark(self, wants: Callable[[Headers], bool]) -> Marker:
+        """The mailbox as it is now; C(wants) tells which mails are looked at."""
 
-    def arrivals(self, start: Marker | datetime.datetime, seen: Set[str]) -> Iterator[Arrival]: ...
+    def arrivals(self, start: Marker | datetime.datetime, seen: Set[str]) -> Iterator[Arrival]:
+        """Mails that came since C(start), but those in C(seen)."""
 
-    def fetch(self, arrival: Arrival) -> bytes | None: ...
+    def fetch(self, arrival: Arrival) -> bytes | None:
+        """A whole mail, or None when it is gone."""
 
-    def wait(self, seconds: float) -> None: ...
+    def wait(self, seconds: float) -> None:
+        """Until something may have come, so many seconds at most."""
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Leave the mailbox."""
 
 
 def xoauth2(access: Access) -> Callable[[bytes], bytes]:

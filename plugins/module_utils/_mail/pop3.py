@@ -54,7 +54,8 @@ class _Connection(poplib.POP3):
 
     if TYPE_CHECKING:
 
-        def _shortcmd(self, line: str) -> bytes: ...
+        def _shortcmd(self, line: str) -> bytes:
+            """Of the class above: one line sent, one line received."""
 
     def authenticate(self, mechanism: str, respond: Callable[[bytes], bytes]) -> None:
         """AUTH (RFC 5034). error_proto when the server refuses."""

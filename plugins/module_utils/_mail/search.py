@@ -67,12 +67,11 @@ def find_link(
                         raise look.failure(None)
                     mailbox.wait(min(pause, limits.left()))
                     pause = min(pause * _PAUSE_GROWS, mailbox.longest_pause)
-        except MailFault as problem:
-            fault = problem
-        if limits.left() <= 0 and reached:
-            raise look.failure(fault)
-        if not (fault.passing and reached and wait):
-            raise fault
+        except MailFault as fault:
+            if limits.left() <= 0 and reached:
+                raise look.failure(fault) from None
+            if not (fault.passing and reached and wait):
+                raise
         time.sleep(min(pause, limits.left()))
         pause = min(pause * _PAUSE_GROWS, _LONGEST_PAUSE_WITHOUT_MAILBOX)
 

@@ -224,7 +224,8 @@ class _Settings:
 
     def _write(self, visit: Visit) -> Outcome | None:
         pages = visit.pages
-        assert self.email is not None
+        if self.email is None:
+            raise AssertionError("the settings were not read yet")
         different = self._differs(self.email)
         with_password = self._types_password(different)
         if not different and not with_password:

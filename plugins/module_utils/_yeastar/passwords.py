@@ -128,8 +128,7 @@ class _Change:
             if login.status != "refused" or self._current is None or self._current == self._new:
                 self.live = _NEITHER if login.status == "refused" else None
                 return _without_session(login), login
-        assert self._current is not None
-        login = visit.door.enter(self._current)
+        login = visit.door.enter(self._known_current())
         if login.status == "proven":
             self.live = "current"
             return None, login
@@ -137,8 +136,13 @@ class _Change:
             self.live = _NEITHER
         return _without_session(login), login
 
+    def _known_current(self) -> str:
+        if self._current is None:
+            raise AssertionError("without a current password nothing comes this far")
+        return self._current
+
     def _change(self, visit: Visit) -> Outcome:
-        assert self._current is not None
+        current = self._known_current()
         pages = visit.pages
         open_my_settings(pages, visit.door)
         fields = visit.door.change_fields()
@@ -146,7 +150,7 @@ class _Change:
             raise pages.unknown("three password fields labelled for the old, the new and the retyped password")
         if self._check_mode:
             return Outcome("changed", "would_change", "The password would be changed.")
-        for field, text in zip(fields, (self._current, self._new, self._new), strict=True):
+        for field, text in zip(fields, (current, self._new, self._new), strict=True):
             pages.fill(field, text)
         pressed = False
 
@@ -203,9 +207,9 @@ class _Change:
 
     def _back(self, visit: Visit, reason: str, words: str) -> Outcome:
         """The PBX confirmed nothing and refuses the new password, so that it should have the current one still: one login proves it."""
-        assert self._current is not None
+        current = self._known_current()
         try:
-            login = visit.door.enter(self._current)
+            login = visit.door.enter(current)
         except BrowserFault as fault:
             return Outcome(
                 "unknown", fault.reason, f"The new password is not in force; whether the current one is, is not known: {fault.message}."
@@ -233,5 +237,5 @@ def open_my_settings(pages: Pages, door: Door) -> None:
     if door.change_fields() is None:
         pages.press("person")
         pages.press("my_settings")
-        pages.browser.until(lambda: door.change_fields())
+        pages.browser.until(door.change_fields)
         pages.settle()

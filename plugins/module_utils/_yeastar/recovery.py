@@ -307,8 +307,8 @@ class _Recovery:
 
     def _wait(self, visit: Visit) -> WebLink:
         """The link of the mail, once it is there. Raises NotFound and MailFault."""
-        assert self._access is not None
-        assert self.marker is not None
+        if self._access is None or self.marker is None:
+            raise AssertionError("the mailbox was not marked yet")
         limits = _WhileItMay(self._options["timeout"], self._end, self._may_change)
         try:
             found = find_link(self._access, self._search, self.marker, limits, self._redactor)

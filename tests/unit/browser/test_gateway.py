@@ -45,8 +45,10 @@ def serving(answer: Callable[[socket.socket], object]) -> Iterator[int]:
                     threading.Thread(target=one, args=(listener.accept()[0],), daemon=True).start()
 
         threading.Thread(target=listen, daemon=True).start()
-        yield listener.getsockname()[1]
-        listener.shutdown(socket.SHUT_RDWR)
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
 
 
 @pytest.fixture(scope="module")

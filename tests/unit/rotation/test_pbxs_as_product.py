@@ -6,9 +6,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -77,16 +77,16 @@ class NoLists:
         raise NotKept("no lists")
 
 
-@dataclass
+@dataclasses.dataclass
 class Site:
     """What runs near PBXs. C(answer): what a module returns, or says of the PBX at a URL. C(calls): which one was run with what."""
 
-    answer: dict[str, Any] | Callable[[str], dict[str, Any]] = field(default_factory=dict)
-    calls: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    answer: dict[str, Any] | Callable[[str], dict[str, Any]] = dataclasses.field(default_factory=dict)
+    calls: list[tuple[str, dict[str, Any]]] = dataclasses.field(default_factory=list)
     may_change: bool = True
     most: int = 0
     _running: int = 0
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _lock: threading.Lock = dataclasses.field(default_factory=threading.Lock)
 
     def field(self, here: bool = True) -> Field:
         return Field(
