@@ -127,7 +127,7 @@ def _script(path: str, arguments: list[str], users_own: bool = False) -> int:
     others = os.environ.get("ANSIBLE_COLLECTIONS_PATH") if users_own else None
     changes = {
         "ANSIBLE_COLLECTIONS_PATH": os.pathsep.join(filter(None, [str(COLLECTIONS), others])),
-        "PYTHONPATH": str(CHECKOUT / "tests"),
+        "PYTHONPATH": os.pathsep.join([str(CHECKOUT / "tests"), str(COLLECTIONS)]),
     }
     os.chdir(CHECKOUT)
     sys.stdout.flush()
