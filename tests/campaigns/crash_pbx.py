@@ -28,6 +28,8 @@ from integration.cores import Core, cores
 from integration.pbx_site import Site, pbx_site
 from integration.recovery_site import RecoveryPlace, recovery_place
 
+# A run that ends with the recovery still open is carried on by the next.
+MOST_RUNS_TO_THE_END = 3
 KILLS_PER_ROUND = 5
 # Before the PBX is visited there is little to lose.
 SHARE_AFTER_VISIT = 0.9
@@ -95,10 +97,17 @@ class Round:
         return killed
 
     def end(self) -> str:
-        """Run it to its end. Returns what is wrong then, empty for nothing."""
-        before = self.pbx.truth()["wrong_logins"]
-        code = self.start().wait(300)
-        self._count(before)
+        """Run it until it has recovered the PBX, as somebody would who reads that it is still open. Returns what is wrong then, empty for
+        nothing.
+        """
+        code = -1
+        for _run in range(MOST_RUNS_TO_THE_END):
+            before = self.pbx.truth()["wrong_logins"]
+            code = self.start().wait(300)
+            self._count(before)
+            record = self.place.records().get(NAME, {})
+            if code == 0 or self.pbx.password not in [(record.get(slot) or {}).get("password") for slot in ("current", "staged")]:
+                break
         truth, record = self.pbx.truth(), self.place.records().get(NAME, {})
         current = (record.get("current") or {}).get("password")
         problems = {
