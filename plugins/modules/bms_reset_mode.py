@@ -96,9 +96,8 @@ options:
         description: Context of the kubeconfig. By default its current one.
         type: str
       namespace:
-        description: Namespace of the resource.
+        description: Namespace of the resource. By default that of the context, else C(default), as C(kubectl) takes it.
         type: str
-        default: default
       name:
         description: Name of the resource.
         type: str

@@ -129,22 +129,24 @@ def _asks_for_reset_mode_only(body: Mapping[str, Any] | None) -> bool:
     return set(body["metadata"]) == {"resourceVersion"} and set(body["spec"]) == {FIELD} and isinstance(body["spec"][FIELD], str)
 
 
-def connect(kubeconfig: str | None, context: str | None, namespace: str, name: str, timeout: float) -> Api:
-    """With the client library's way of reading a kubeconfig. Raises ResetModeFault."""
+def connect(kubeconfig: str | None, context: str | None, namespace: str | None, name: str, timeout: float) -> Api:
+    """With the client library's way of reading a kubeconfig. C(namespace): by default the context's own. Raises ResetModeFault."""
     try:
         from kubernetes import config
     except ImportError:
         raise ResetModeFault("library", "The Python library kubernetes is needed on this host for transport=kubernetes.") from None
     fault: ResetModeFault | None = None
     try:
-        contexts, _active = config.list_kube_config_contexts(config_file=kubeconfig)
-        if context is not None and context not in [each["name"] for each in contexts]:
+        contexts, active = config.list_kube_config_contexts(config_file=kubeconfig)
+        chosen = active if context is None else next((each for each in contexts if each["name"] == context), None)
+        if chosen is None:
             fault = ResetModeFault("bad_input", f"kubernetes.context: the kubeconfig has no context {context}.")
         else:
+            namespace = namespace or chosen["context"].get("namespace")
             client = config.new_client_from_config(config_file=kubeconfig, context=context, persist_config=False)
     except Exception as problem:  # A kubeconfig names programs and files, and the library raises whatever they do.
         fault = ResetModeFault("bad_input", f"kubernetes.kubeconfig cannot be used: {type(problem).__name__}.")
     if fault:
         raise fault
     headers = {setting["key"]: setting["value"] for setting in client.configuration.auth_settings().values() if setting["in"] == "header"}
-    return Api(client.rest_client.pool_manager, client.configuration.host, headers, namespace, name, timeout)
+    return Api(client.rest_client.pool_manager, client.configuration.host, headers, namespace or "default", name, timeout)

@@ -35,7 +35,7 @@ def reset_mode_spec() -> Spec:
     kubernetes: dict[str, Any] = {
         "kubeconfig": {"type": "path"},
         "context": {"type": "str"},
-        "namespace": {"type": "str", "default": "default"},
+        "namespace": {"type": "str"},
         "name": {"type": "str", "required": True},
     }
     serial: dict[str, Any] = {

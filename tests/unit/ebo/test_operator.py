@@ -299,11 +299,12 @@ def test_the_module_reads_a_kubeconfig_and_arms_over_http(tmp_path: Path) -> Non
         kubeconfig = cluster.write_kubeconfig(tmp_path / "config")
 
         def reset_mode(check: bool = False, **changes: Any) -> dict[str, Any]:
-            where = {"kubeconfig": str(kubeconfig), "context": "buildings", "namespace": "tower", "name": "es1", **changes}
+            where = {"kubeconfig": str(kubeconfig), "context": "buildings", "name": "es1", **changes}
             return run_module(main, check=check, server_kind="enterprise_server", transport="kubernetes", kubernetes=where)
 
         assert "no context" in reset_mode(context="elsewhere")["msg"]
         assert reset_mode(kubeconfig=str(tmp_path / "none"))["reason"] == "bad_input"
+        assert "in the namespace elsewhere" in reset_mode(namespace="elsewhere")["msg"]
         planned = reset_mode(check=True)
         assert (planned["changed"], planned["armed"]) == (True, False)
         assert cluster.truth()["asked"] == ""
