@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -30,16 +31,20 @@ def podman() -> Iterator[Podman]:
         yield engine
 
 
+@pytest.fixture(params=["podman", "docker"])
+def engine(podman: Podman, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[str]:
+    with podman.docker() if request.param == "docker" else contextlib.nullcontext(podman.environment) as environment:
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        yield request.param
+
+
 @pytest.mark.parametrize("reads_while_running", [False, True])
-def test_a_container_is_armed_once_and_its_password_is_reset(
-    podman: Podman, monkeypatch: pytest.MonkeyPatch, reads_while_running: bool
-) -> None:
-    for name, value in podman.environment.items():
-        monkeypatch.setenv(name, value)
-    server = ContainerServer(podman, f"reads-{reads_while_running}", reads_while_running)
+def test_a_container_is_armed_once_and_its_password_is_reset(podman: Podman, engine: str, reads_while_running: bool) -> None:
+    server = ContainerServer(podman, f"{engine}-{reads_while_running}".lower(), reads_while_running)
 
     def reset_mode(check: bool = False, **container: Any) -> dict[str, Any]:
-        given = {"name": server.name, "url": server.url, **container}
+        given = {"engine": engine, "name": server.name, "url": server.url, **container}
         return run_module(main, check=check, server_kind="edge_server", container=given, deadline=60)
 
     for option, name in (("name", "unknown"), ("volume", "unknown"), ("image", "localhost/unknown:1")):

@@ -21,6 +21,7 @@ import sys
 import tarfile
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -47,6 +48,8 @@ driver = "vfs"
 graphroot = "{folder}/graph"
 runroot = "{folder}/run"
 """
+#: Docker's own command line, where there is no docker on the PATH.
+DOCKER = Path(os.environ.get("KEYTURN_DOCKER") or Path(__file__).resolve().parents[2] / ".cache" / "docker")
 IMAGE = "localhost/building-server:1"
 # The first process of a container is spared signals it does not handle, and Python handles none while it starts.
 _ENTRY = 'trap "kill \\$child; wait \\$child; exit 0" TERM; "$@" & child=$!; wait $child'
@@ -81,6 +84,22 @@ class Podman:
         if done.returncode:
             raise RuntimeError(f"podman {' '.join(words)}: {done.stderr.decode(errors='replace')}")
         return done.stdout.decode()
+
+    @contextlib.contextmanager
+    def docker(self) -> Iterator[dict[str, str]]:
+        """The environment in which C(docker) is docker's own command line, which speaks to this podman by docker's protocol."""
+        place = self.folder / "docker.sock"
+        command = ["podman", "system", "service", "--time=0", f"unix://{place}"]
+        with subprocess.Popen(command, env=os.environ | self.environment, stderr=subprocess.DEVNULL) as service:
+            try:
+                end = time.monotonic() + 30
+                while not place.exists():
+                    if service.poll() is not None or time.monotonic() > end:
+                        raise RuntimeError("podman offers no service")
+                    time.sleep(0.05)
+                yield {"DOCKER_HOST": f"unix://{place}", "PATH": f"{DOCKER}:{os.environ['PATH']}"}
+            finally:
+                service.terminate()
 
     def inspect(self, kind: str, name: str) -> dict[str, Any]:
         found: dict[str, Any] = json.loads(self.tell(kind, "inspect", name))[0]

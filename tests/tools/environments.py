@@ -87,11 +87,12 @@ FRAMEWORK_FILES = {
 
 
 def install_system_packages() -> None:
-    """Install the Debian packages the tests need and this machine lacks, and the framework of the PBX simulator."""
+    """Install the Debian packages the tests need and this machine lacks, the framework of the PBX simulator, and docker's client."""
     missing = [package for package, is_there in SYSTEM_PACKAGES.items() if not is_there()]
     if missing:
         _apt_install(missing)
     install_framework()
+    install_docker_client()
 
 
 def install_framework() -> None:
@@ -117,7 +118,56 @@ def install_framework() -> None:
         fresh.replace(place)
 
 
+# Newer releases of Debian have the command line in a package of its own.
+DOCKER_PACKAGES = ("docker-cli", "docker.io")
+
+
+def install_docker_client() -> None:
+    """Take docker's command line out of its package: the tests let it speak to podman, and a daemon is not to be started for that."""
+    place = CACHE / "docker"
+    if (place / "docker").is_file():
+        return
+    CACHE.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=CACHE, prefix="docker-") as folder:
+        there = shutil.which("docker") or _docker_of_a_package(Path(folder))
+        fresh = Path(folder) / "fresh"
+        fresh.mkdir()
+        shutil.copy2(there, fresh / "docker")
+        shutil.rmtree(place, ignore_errors=True)
+        fresh.replace(place)
+
+
+def _docker_of_a_package(folder: Path) -> Path:
+    print("Fetching docker's command line", flush=True)
+    log = LOGS / "apt.log"
+    if not _downloaded(DOCKER_PACKAGES, folder):
+        run([*_as_root(DOCKER_PACKAGES[-1:]), "update"], log, "apt-get update")
+        if not _downloaded(DOCKER_PACKAGES, folder):
+            raise Trouble(f"apt-get finds no package with docker's command line: {' or '.join(DOCKER_PACKAGES)}")
+    [package] = folder.glob("*.deb")
+    run(["dpkg-deb", "--extract", package, folder], log, f"dpkg-deb --extract {package.name}")
+    return folder / "usr" / "bin" / "docker"
+
+
+def _downloaded(packages: Sequence[str], folder: Path) -> bool:
+    """Whether one of them is in the folder, the first there is."""
+    if shutil.which("apt-get") is None:
+        return False
+    commands = (["apt-get", "-q", "download", package] for package in packages)
+    return any(subprocess.run(command, cwd=folder, capture_output=True, check=False).returncode == 0 for command in commands)
+
+
 def _apt_install(packages: Sequence[str]) -> None:
+    wanted = " ".join(packages)
+    apt = _as_root(packages)
+    print(f"Installing Debian packages: {wanted}", flush=True)
+    log = LOGS / "apt.log"
+    run([*apt, "update"], log, "apt-get update")
+    run([*apt, "install", "--yes", "--no-install-recommends", *packages], log, f"apt-get install {wanted}")
+
+
+def _as_root(packages: Sequence[str]) -> list[str]:
+    """The beginning of a command that changes what Debian packages there are."""
     wanted = " ".join(packages)
     if shutil.which("apt-get") is None:
         raise Trouble(f"The tests need these Debian packages or their like, and there is no apt-get to install them with: {wanted}")
@@ -126,11 +176,7 @@ def _apt_install(packages: Sequence[str]) -> None:
         prefix = ["sudo", "-n"]
         if shutil.which("sudo") is None or subprocess.run([*prefix, "true"], capture_output=True, check=False).returncode != 0:
             raise Trouble(f"Please install what the tests need, as root: apt-get install {wanted}")
-    print(f"Installing Debian packages: {wanted}", flush=True)
-    log = LOGS / "apt.log"
-    apt = [*prefix, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q", "-o", "DPkg::Lock::Timeout=300"]
-    run([*apt, "update"], log, "apt-get update")
-    run([*apt, "install", "--yes", "--no-install-recommends", *packages], log, f"apt-get install {wanted}")
+    return [*prefix, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q", "-o", "DPkg::Lock::Timeout=300"]
 
 
 def pairings() -> list[Pairing]:
