@@ -10,8 +10,9 @@ module: password_report
 short_description: Write a page about the passwords of a fleet, from inventory and ledger alone
 version_added: 0.1.0
 description:
-  - Writes one page that needs neither a network nor a script to be read - the fleet by state, the age of passwords against policy, what waits
-    for whom and until when, what breaks policy, how the last runs ended, and every device with its history; and the same as CSV and JSON.
+  - Writes one page that needs neither a network nor a script to be read - the fleet by state, the age of passwords against policy, what
+    waits for whom and until when, what breaks policy, how the last runs ended, and every device with its history; and the same as CSV and
+    JSON.
   - It touches no device and asks no service. It looks at the same as M(keyturn.devices.password_compliance), by the same checks.
   - It works on the controller, once for the whole inventory, whatever the hosts of the play are. Use C(run_once) where there are several.
   - No file holds a password or anything made of one. What comes from the inventory or a vendor is escaped, and a cell of the CSV is never a

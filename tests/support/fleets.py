@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import datetime
 import sqlite3
 import time
 from typing import Any
@@ -15,7 +16,12 @@ from support.ledgers import LEASE, request
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.records import CaseChange, ImportRow
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.rules import Settlement
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.store import Ledger
+from ansible_collections.keyturn.devices.plugins.module_utils._passwords.policy import PasswordPolicy
 from ansible_collections.keyturn.devices.plugins.module_utils._run import Run
+from ansible_collections.keyturn.devices.plugins.plugin_utils._fleet.checks import Rules, find
+from ansible_collections.keyturn.devices.plugins.plugin_utils._fleet.inventory import Listed
+from ansible_collections.keyturn.devices.plugins.plugin_utils._fleet.picture import Picture, Pictured
+from ansible_collections.keyturn.devices.plugins.plugin_utils._fleet.report import Report, make_report
 
 DAY = 86400.0
 #: In every password of the fleet.
@@ -125,3 +131,55 @@ def plant(url: str, passphrase: str, **cost: Any) -> None:
 def _proven(ledger: Ledger, name: str, number: str | None = "", *, secret: str = "", run: Run) -> None:
     ledger.import_passwords([ImportRow(name, secret or password(name), serial(name) if number == "" else number)], run)
     ledger.verified([name], run)
+
+
+def crowd(count: int, events: int = 10) -> Report:
+    """A report on so many devices of all kinds, ages and states, with as many events each; no ledger is asked."""
+    now = datetime.datetime(2026, 11, 1, 12, tzinfo=datetime.timezone.utc)
+    policy = PasswordPolicy(max_age_days=90)
+    states = ("current",) * 14 + ("never_verified", "unsettled", "orphaned", "no_password", "in_recovery", "retired")
+    devices = []
+    for number in range(count):
+        group = ("bms_servers", "pbxs", "routers", "routers", "routers")[number % 5]
+        state = states[number * 7 % len(states)]
+        since = None if state == "no_password" else now - datetime.timedelta(days=number * 13 % 97, hours=number % 24)
+        if number % 50 == 3 and since:
+            since -= datetime.timedelta(days=90)
+        stamp = (since or now).strftime("%Y-%m-%dT%H:%M:%SZ")
+        history = [
+            {
+                "at": ((since or now) - datetime.timedelta(days=place)).strftime("%Y-%m-%dT%H:%M:%SZ"),
+                "who": "ansible@runner",
+                "run_id": f"{place * 7919 + number // 2500:032x}"[::-1],
+                "name": f"depot-{number:05}",
+                "from": ("staged", "current", "")[place % 3],
+                "to": ("current", "previous", "staged")[place % 3],
+                "reason": ("changed", "verified by login", "generate")[place % 3],
+            }
+            for place in range(events)
+        ]
+        record = {
+            "serial": f"11{number:08}",
+            "current": {"committed_at": stamp},
+            "last_verified": stamp,
+            "orphaned_at": stamp,
+            "orphaned_reason": "unauthorized",
+            "staged": {"staged_at": stamp, "attempts": 2, "last_reason": "timeout"},
+        }
+        case = {"step": "session_id", "expired": number % 3 == 0, "deadline": "2026-11-01T18:00:00Z"} if state == "in_recovery" else None
+        devices.append(
+            Pictured(
+                Listed(f"depot-{number:05}", group, f"11{number:08}", "generate", policy),
+                state,
+                record,
+                since,
+                since and since + datetime.timedelta(days=90),
+                case=case,
+                readiness={"ready": number % 9 != 0, "at": "2026-11-01T02:00:00Z", "failed": ["mailbox"]},
+                events=history,
+            )
+        )
+    outcomes = [{"to": "current", "reason": "changed", "devices": 2400}, {"to": "staged", "reason": "kept: timeout", "devices": 7}]
+    run = {"run_id": "4f" * 16, "who": "ansible@runner", "began": "2026-10-31T22:00:00Z", "ended": "2026-10-31T22:14:00Z"}
+    picture = Picture(now, "the ledger file /srv/keyturn/keyturn-ledger.db", devices, runs=[{**run, "outcomes": outcomes}])
+    return make_report(picture, find(picture, Rules({})), "Administrator passwords of field devices")

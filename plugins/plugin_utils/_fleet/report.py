@@ -30,7 +30,7 @@ from ansible_collections.keyturn.devices.plugins.plugin_utils._recovery import s
 #: Of the JSON form. It counts up when a field goes or changes its meaning.
 JSON_VERSION = 1
 
-#: So many devices the page holds as a plain table, for whoever has no script: all of a small fleet, of a large one those that need attention.
+#: So many devices are a plain table, for whoever has no script: all of a small fleet, of a large one those that need attention.
 PLAIN_ROWS = 300
 
 _HERE = os.path.dirname(os.path.abspath(__file__))
@@ -166,7 +166,7 @@ def ages(report: Report) -> list[Bar]:
         share = row.age / policy.max_age_days * 100
         counts[next(place for place, (_least, most) in enumerate(_BINS) if most is None or share <= most)] += 1
     named = [
-        (f"{least} to {most} %" if most else f"over {least} %", count, "over" if least >= 100 else "under")
+        (f"{least}-{most} %" if most else f"over {least} %", count, "over" if least >= 100 else "under")
         for (least, most), count in zip(_BINS, counts, strict=True)
     ]
     bars = [*named, ("no limit or no password", unknown, "unknown")]
@@ -244,7 +244,7 @@ def _tiles(report: Report) -> list[tuple[str, str, str, str]]:
     return [
         (f"{total:,}", "devices", ", ".join(f"{count:,} {TITLES[group]}" for group, count in _groups(report)), ""),
         (f"{percent} %", "in order", f"{in_order:,} devices have no finding", "good" if in_order == total else ""),
-        (f"{errors:,}", "need attention now", f"{len(report.attention):,} with warnings", "bad" if errors else "good"),
+        (f"{errors:,}", "need attention now", f"{len(report.attention) - errors:,} with warnings alone", "bad" if errors else "good"),
         (f"{len(waits):,}", "wait for somebody", f"{expired:,} past their deadline", "bad" if expired else ""),
         (f"{soon:,}", "due within 30 days", "by the policy of each", ""),
     ]
