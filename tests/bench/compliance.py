@@ -20,6 +20,7 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
+from ansible_collections.keyturn.devices.plugins.module_utils._browser.browser import find_browser
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.records import ImportRow
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.store import Ledger
 from ansible_collections.keyturn.devices.plugins.module_utils._run import Run
@@ -79,7 +80,7 @@ def play(core: Core, folder: Path, playbook: str, **variables: str) -> float:
 def opened(page: Path) -> float:
     """Until the table is drawn."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=find_browser(None), args=["--no-sandbox"])
         shown = browser.new_page()
         started = time.monotonic()
         shown.goto(page.as_uri())
