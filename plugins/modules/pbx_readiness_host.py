@@ -28,8 +28,8 @@ attributes:
   check_mode:
     support: full
     details: >-
-      The PBX's own test is left out, because it sends a mail, so that the check C(test) is not ok, with the reason V(not_run). Nothing is noted
-      in the ledger.
+      The PBX's own test is left out, because it sends a mail, so that the check C(test) is not ok, with the reason V(not_run). Nothing
+      is noted in the ledger.
   diff_mode:
     support: none
     details: Nothing is changed, so there is nothing to compare.

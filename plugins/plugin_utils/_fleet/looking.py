@@ -46,7 +46,8 @@ def read_fleet(options: Mapping[str, Any], context: Context, task: Any, templar:
     inventory = context.variables["hostvars"]._inventory
     groups: Mapping[str, Sequence[str]] = context.variables["groups"]
     everybody = {group: [str(name) for name in groups.get(group, ())] for group in GROUPS}
-    wanted = {host.name for host in inventory.get_hosts(options["target"])}
+    # Whatever the hosts of the play are, but within --limit.
+    wanted = {host.name for host in inventory.get_hosts(options["target"], ignore_restrictions=True)}
     members = {group: [name for name in names if name in wanted] for group, names in everybody.items()}
     if not any(members.values()):
         raise ModuleFailure(
