@@ -45,6 +45,7 @@ class ActionModule(NearAction):
         return {"changed": False}
 
     def _checks(self, name: str, options: dict[str, Any], context: Context) -> list[dict[str, Any]]:
+        run = Run(uuid.uuid4().hex, runner_identity(os.getppid()))
         try:
             device = self._device(name, context)
             with open_ledger(options, dry_run=context.check_mode, redactor=context.redactor) as ledger:
@@ -53,12 +54,16 @@ class ActionModule(NearAction):
                 context.redactor.add(*([current] if current else []))
                 looked = self._look(device, current, _why_unknown(record, current), context)
                 if looked.logged_in and not context.check_mode:
-                    ledger.verified([name], Run(uuid.uuid4().hex, runner_identity(os.getppid())))
+                    ledger.verified([name], run)
+                found = checks(looked, device, may_test=not context.check_mode)
+                if not context.check_mode:
+                    # What compliance tells in the morning of the night's look.
+                    ledger.note_readiness(name, [check["name"] for check in found if not check["ok"]], run)
         except ModuleFailure as problem:
             return failed_checks(str(problem.result.get("reason") or "error"), problem.msg)
         except LedgerError as problem:
             return failed_checks(problem.reason, problem.message)
-        return checks(looked, device, may_test=not context.check_mode)
+        return found
 
     def _device(self, name: str, context: Context) -> Device:
         """ModuleFailure where not even its page can be asked for."""

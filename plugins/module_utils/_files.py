@@ -2,7 +2,7 @@
 # GNU General Public License v3.0 or later (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Files that hold secrets: readable by their owner alone, and whole on the disk or not there at all, also through a power cut."""
+"""Files that are whole on the disk or not there at all, also through a power cut. Those that hold secrets are their owner's alone."""
 
 from __future__ import annotations
 
@@ -53,13 +53,13 @@ def content_of(path: str) -> bytes | None:
         return None
 
 
-def replace_file(path: str, content: bytes) -> None:
-    """Mode 0600, fsync, rename, fsync of the directory. Raises OSError, and then leaves what was there as it was."""
+def replace_file(path: str, content: bytes, mode: int = 0o600) -> None:
+    """Of this mode: fsync, rename, fsync of the directory. Raises OSError, and then leaves what was there as it was."""
     directory = os.path.dirname(path)
     handle, temporary = tempfile.mkstemp(dir=directory, prefix=f".{os.path.basename(path)}.")
     try:
         with os.fdopen(handle, "wb") as file:
-            os.fchmod(handle, 0o600)  # whatever the umask took away
+            os.fchmod(handle, mode)  # whatever the umask took away
             file.write(content)
             file.flush()
             os.fsync(file.fileno())

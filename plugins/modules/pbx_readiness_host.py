@@ -13,7 +13,8 @@ description:
   - The work of the role P(keyturn.devices.pbx_recovery#role) with C(tasks_from=readiness) for one host. It reads the host's variables and
     the ledger, marks the mailbox, opens the Find Password dialog without asking for anything, logs in with the ledger's current password,
     reads the e-mail settings, and lets the PBX test them, which sends a mail.
-  - Nothing on the PBX is changed. A login that succeeds is noted in the ledger as a proof of the password.
+  - Nothing on the PBX is changed. A login that succeeds is noted in the ledger as a proof of the password, and so is what came of the look,
+    for M(keyturn.devices.password_compliance).
   - It fails when a check is not ok.
   - It works on the controller, the ledger included. What works the pages and reads the mailbox runs where the task runs, so C(delegate_to)
     the site of the PBX (C(device_site)) where that is not the controller. Passwords go there on standard input only.
@@ -26,7 +27,9 @@ extends_documentation_fragment:
 attributes:
   check_mode:
     support: full
-    details: The PBX's own test is left out, because it sends a mail, so that the check C(test) is not ok, with the reason V(not_run).
+    details: >-
+      The PBX's own test is left out, because it sends a mail, so that the check C(test) is not ok, with the reason V(not_run). Nothing
+      is noted in the ledger.
   diff_mode:
     support: none
     details: Nothing is changed, so there is nothing to compare.

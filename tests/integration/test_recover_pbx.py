@@ -76,6 +76,13 @@ def test_a_lost_password_is_recovered_and_no_secret_shows(place: RecoveryPlace, 
     assert found_below(tmp_path, secrets, leave_out=[tmp_path / "inventory.json"]) == []
 
 
+def noted(place: RecoveryPlace) -> tuple[bool, list[str]]:
+    """What the ledger keeps of the last look."""
+    with place.ledger() as ledger:
+        look = ledger.readiness()[NAME]
+    return look["ready"], look["failed"]
+
+
 def test_readiness_and_a_second_run_change_nothing(place: RecoveryPlace) -> None:
     place.serials = {NAME: NAME}
     place.import_real_passwords()
@@ -85,6 +92,7 @@ def test_readiness_and_a_second_run_change_nothing(place: RecoveryPlace) -> None
         *("settings", "test", "bound_email", "mailbox", "password_known", "password_strong", "profile"),
     ]
     assert place.records()[NAME]["verified_by"] == "login"
+    assert noted(place) == (True, [])
 
     again = facts(place, "recover")
     assert (again["code"], again["result"]["status"], again["result"]["reason"]) == (0, "unchanged", ""), again["stdout"]
@@ -103,6 +111,7 @@ def test_what_keeps_it_from_being_recovered_fails_the_run(place: RecoveryPlace) 
         2,
         {"test": "smtp_failed", "bound_email": "unknown_user_or_email", "mailbox": "mailbox_refused"},
     ), looked["stdout"]
+    assert noted(place) == (False, ["test", "bound_email", "mailbox"])
 
 
 def test_a_mail_server_that_is_away_leaves_it_open_and_the_next_run_carries_on(place: RecoveryPlace) -> None:

@@ -21,7 +21,7 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -77,41 +77,65 @@ SYSTEM_PACKAGES: dict[str, Callable[[], bool]] = {
     "socat": lambda: shutil.which("socat") is not None,
 }
 
-#: The genuine framework of the simulated PBX pages: GPL, 120 MB, of which two files are kept.
-FRAMEWORK = "extjs-gpl@6.2.0"
-FRAMEWORK_FILES = {
-    "ext-all.js": ["package/build/ext-all.js"],
-    "theme.css": [f"package/build/classic/theme-classic/resources/theme-classic-all_{part}.css" for part in (1, 2)],
-    "LICENSE": ["package/LICENSE"],
-}
+
+@dataclass(frozen=True)
+class NpmPackage:
+    """A pinned package of the npm registry. C(files): what is kept of it, below C(.cache/PLACE), and what each is made of."""
+
+    name: str
+    place: str
+    purpose: str
+    files: Mapping[str, Sequence[str]]
+
+
+NPM_PACKAGES = (
+    # GPL, 120 MB, of which two files are kept.
+    NpmPackage(
+        "extjs-gpl@6.2.0",
+        "extjs",
+        "the genuine framework of the simulated PBX pages",
+        {
+            "ext-all.js": ["package/build/ext-all.js"],
+            "theme.css": [f"package/build/classic/theme-classic/resources/theme-classic-all_{part}.css" for part in (1, 2)],
+            "LICENSE": ["package/LICENSE"],
+        },
+    ),
+    NpmPackage(
+        "axe-core@4.14.1",
+        "axe",
+        "what judges whether everybody can read the report",
+        {"axe.min.js": ["package/axe.min.js"], "LICENSE": ["package/LICENSE"]},
+    ),
+)
 
 
 def install_system_packages() -> None:
-    """Install the Debian packages the tests need and this machine lacks, the framework of the PBX simulator, and docker's client."""
+    """Install the Debian packages the tests need and this machine lacks, the npm packages, and docker's client."""
     missing = [package for package, is_there in SYSTEM_PACKAGES.items() if not is_there()]
     if missing:
         _apt_install(missing)
-    install_framework()
+    for package in NPM_PACKAGES:
+        install_npm_package(package)
     install_docker_client()
 
 
-def install_framework() -> None:
-    """Fetch the framework from the npm registry unless it is there."""
-    place = CACHE / "extjs"
-    if all((place / name).is_file() for name in FRAMEWORK_FILES):
+def install_npm_package(package: NpmPackage) -> None:
+    """Fetch it from the registry unless it is there."""
+    place = CACHE / package.place
+    if all((place / name).is_file() for name in package.files):
         return
     if shutil.which("npm") is None:
         _apt_install(["npm"])
     CACHE.mkdir(exist_ok=True)
-    print(f"Fetching {FRAMEWORK} for the PBX simulator", flush=True)
-    with tempfile.TemporaryDirectory(dir=CACHE, prefix="extjs-") as folder:
-        command = ["npm", "pack", FRAMEWORK, "--pack-destination", folder]
-        run(command, LOGS / "npm.log", f"npm pack {FRAMEWORK}", cwd=Path(folder))
+    print(f"Fetching {package.name}: {package.purpose}", flush=True)
+    with tempfile.TemporaryDirectory(dir=CACHE, prefix=f"{package.place}-") as folder:
+        command = ["npm", "pack", package.name, "--pack-destination", folder]
+        run(command, LOGS / "npm.log", f"npm pack {package.name}", cwd=Path(folder))
         [archive] = Path(folder).glob("*.tgz")
-        fresh = Path(folder) / "extjs"
+        fresh = Path(folder) / "fresh"
         fresh.mkdir()
         with tarfile.open(archive) as content:
-            for name, members in FRAMEWORK_FILES.items():
+            for name, members in package.files.items():
                 pieces = [content.extractfile(member) for member in members]
                 (fresh / name).write_bytes(b"\n".join(piece.read() for piece in pieces if piece is not None))
         shutil.rmtree(place, ignore_errors=True)

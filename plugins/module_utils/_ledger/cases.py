@@ -115,6 +115,18 @@ def read_case(
     return described
 
 
+def read_open_cases(connection: Connection, box: SecretBox, now: float) -> dict[str, dict[str, Any]]:
+    """See C(Ledger.open_cases)."""
+    table, devices = schema().cases, schema().devices
+    query = sa.select(table, devices.c.name).join(devices, devices.c.id == table.c.device).where(table.c.state == OPEN)
+    found: dict[str, dict[str, Any]] = {}
+    for *columns, name in connection.execute(query):
+        case = Case(*columns)
+        check_case(box, case)
+        found[name] = describe_case(case, name, now, {})
+    return found
+
+
 def newest(connection: Connection, box: SecretBox, devices: Sequence[Device], open_only: bool = False) -> dict[str, Case]:
     """The open case of each device, else the one that was opened last, by the id of the device. LedgerError C(tampered)."""
     table = schema().cases

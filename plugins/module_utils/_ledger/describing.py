@@ -36,7 +36,7 @@ _OWN_WORDS: Mapping[str, frozenset[str]] = {
     "last_status": frozenset(("committed", "dropped", "kept", "orphaned", "lost_lease")),
     "verified_by": frozenset(PROOFS),
     "source": frozenset(("generate", "csv", "value", "rms", "import")),
-    **dict.fromkeys(("mark", "from", "to"), frozenset(("", "retired", "orphaned", STAGED, CURRENT, *HISTORY))),
+    **dict.fromkeys(("mark", "from", "to"), frozenset(("", "retired", "orphaned", "ready", "not_ready", STAGED, CURRENT, *HISTORY))),
 }
 #: Field of what the ledger answers -> the words it is one of. No secret is, whatever it reads like.
 WORDS = {name: CLOSED.get(name, frozenset()) | _OWN_WORDS.get(name, frozenset()) for name in (*CLOSED, *_OWN_WORDS)}

@@ -17,7 +17,16 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.keyturn.devices.plugins.module_utils._ledger import cases, crypto, following, lists, people, settling, staging
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger import (
+    cases,
+    crypto,
+    following,
+    history,
+    lists,
+    people,
+    settling,
+    staging,
+)
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.change import Change
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.checks import check_names, check_password, check_serials, check_text
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.crypto import Cost, SecretBox, check_passphrase
@@ -369,6 +378,11 @@ class Ledger:
         with self._look() as (connection, now):
             return cases.read_case(connection, self._box, now, name, serial, include_secrets)
 
+    def open_cases(self) -> dict[str, dict[str, Any]]:
+        """Every open case by the name of its device, as C(case) tells it, without events and secrets. LedgerError C(tampered)."""
+        with self._look() as (connection, now):
+            return cases.read_open_cases(connection, self._box, now)
+
     def now(self) -> float:
         """What time it is for the ledger, in seconds since the epoch."""
         with self._look() as (_connection, now):
@@ -460,6 +474,25 @@ class Ledger:
         table = schema().devices
         with self._look() as (connection, _now):
             return {row.serial: row.name for row in connection.execute(sa.select(table).where(table.c.serial.is_not(None)))}
+
+    # -- the fleet ----------------------------------------------------------------------------------------------------------------
+
+    def note_readiness(self, name: str, failed: Sequence[str], run: Run) -> None:
+        """Note whether a device could be recovered. C(failed): the names of the checks that say no; none means that it could."""
+        check_names([name])
+        check_text(name, *failed)
+        with self._change(run) as change:
+            history.note_readiness(change, name, failed)
+
+    def readiness(self) -> dict[str, dict[str, Any]]:
+        """When each device was looked at last, and what came of it: C(ready), C(at) (ISO 8601) and C(failed), by name."""
+        with self._look() as (connection, _now):
+            return history.read_readiness(connection)
+
+    def runs(self, at_most: int) -> list[dict[str, Any]]:
+        """The newest runs and where their devices stood at the end: C(run_id), C(who), C(began), C(ended), C(outcomes)."""
+        with self._look() as (connection, _now):
+            return history.read_runs(connection, at_most)
 
     # -- from one process of a run to another -------------------------------------------------------------------------------------
 

@@ -134,11 +134,12 @@ def export_csv(devices: Mapping[str, Mapping[str, Any]], slots: Sequence[str]) -
             count += 1
             verified = record["last_verified"] if slot == "current" else None
             cells = [name, entry["serial"] or "", slot, entry["password"], entry["source"], since, verified or ""]
-            writer.writerow([_no_formula(cell) for cell in cells])
+            writer.writerow([no_formula(cell) for cell in cells])
     return text.getvalue().encode("utf-8", "surrogateescape"), count
 
 
-def _no_formula(cell: str) -> str:
+def no_formula(cell: str) -> str:
+    """The cell as a spreadsheet takes it for text."""
     return f"'{cell}" if cell.startswith(_FORMULA_STARTS) else cell
 
 

@@ -22,6 +22,9 @@ _FIRMWARE = re.compile(r"(?:[A-Z0-9]+_[A-Z]_)?(?:00\.)?(?P<line>[0-9]{2})\.(?P<m
 #: What the S-Series' own input check refuses (its pages' text invalidpwdconfig, observed; that it guards this field is assumed).
 _YEASTAR_FORBIDDEN = " ;&\"'\\<>`|"
 
+# The oldest line whose rule is known, and none asks for less.
+_LEAST_FIRMWARE = "07.05"
+
 _RMS_MAXIMUM = 32
 _RUTOS_MAXIMUM = 256
 _YEASTAR_MAXIMUM = 63
@@ -68,6 +71,16 @@ def floor_for(product: str, firmware: str | None = None) -> Floor:
             "character set and 63 characters (observed)",
         )
     raise PolicyError([("product", "is not a known product; known are " + ", ".join(PRODUCTS))])
+
+
+def least_floor_for(product: str) -> Floor:
+    """What every firmware of a product demands: for judging a password where nobody knows the device's firmware.
+
+    To make one, C(floor_for) is right, which then asks for what is safe everywhere. Raises PolicyError for an unknown product.
+    """
+    if product == "rms":
+        return _rms_floor(_LEAST_FIRMWARE)
+    return _rutos_floor(_LEAST_FIRMWARE) if product == "rutos" else floor_for(product)
 
 
 def demanded_policy(

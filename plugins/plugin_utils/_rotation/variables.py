@@ -33,7 +33,7 @@ class VariableError(Exception):
 def _is_plain(value: object) -> bool:
     """Whether there is no template in it, nor anything that only Ansible can read."""
     if isinstance(value, str):
-        return "{{" not in value and "{%" not in value and "{#" not in value and not _is_encrypted(value)
+        return "{{" not in value and "{%" not in value and "{#" not in value and not is_encrypted(value)
     if isinstance(value, Mapping):
         return all(_is_plain(part) for part in value.values())
     if isinstance(value, (list, tuple)):
@@ -41,7 +41,8 @@ def _is_plain(value: object) -> bool:
     return value is None or isinstance(value, (bool, int, float))
 
 
-def _is_encrypted(value: object) -> bool:
+def is_encrypted(value: object) -> bool:
+    """Whether it is a vaulted value, which only Ansible can read."""
     # Up to ansible-core 2.18 a vaulted variable comes as an object that is no string but becomes one.
     return bool(getattr(type(value), "__ENCRYPTED__", False)) or type(value).__name__ == "EncryptedString"
 
@@ -52,7 +53,7 @@ def _plain(value: object) -> t.Any:
         return {str(key): _plain(part) for key, part in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(part) for part in value]
-    if isinstance(value, str) or _is_encrypted(value):
+    if isinstance(value, str) or is_encrypted(value):
         return "".join(str(value))
     return value
 
