@@ -36,7 +36,7 @@ integration: ## Playbooks against the simulators, on every ansible-core there is
 molecule: ## The roles' scenarios
 	@$(TOOLS) molecule
 
-build: ## Build the collection, install it elsewhere, read its documentation there
+build: ## Build the collection, import it as Galaxy does, install it elsewhere, read its documentation there
 	@$(TOOLS) build
 
 docs: ## The module reference, into .cache/docs

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import re
 import shlex
 from collections.abc import Iterator, Mapping
@@ -17,11 +18,8 @@ from typing import Any
 import yaml
 
 CHECKOUT = Path(__file__).parents[2]
-GUIDES = (
-    *sorted((CHECKOUT / "docs" / "docsite" / "rst").glob("*.rst")),
-    CHECKOUT / "README.md",
-    *sorted(CHECKOUT.glob("roles/*/README.md")),
-)
+READMES = (CHECKOUT / "README.md", *sorted(CHECKOUT.glob("roles/*/README.md")))
+GUIDES = (*sorted((CHECKOUT / "docs" / "docsite" / "rst").glob("*.rst")), *READMES)
 
 _RST_BLOCK = re.compile(r"^(?P<indent> *)\.\. code-block:: (?P<language>\w+)\n\n(?P<text>(?:(?P=indent)    .*\n|\n)+)", re.MULTILINE)
 _MARKDOWN_BLOCK = re.compile(r"^```(?P<language>\w+)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -61,7 +59,7 @@ def commands(block: Block) -> Iterator[list[str]]:
 
 def extra_variables(words: list[str]) -> Iterator[str]:
     """The variables that a command line gives by name."""
-    for option, value in zip(words, words[1:], strict=False):
+    for option, value in itertools.pairwise(words):
         if option in ("-e", "--extra-vars") and not value.startswith(("@", "{")):
             yield from _ASSIGNMENT.findall(value)
 
@@ -89,11 +87,11 @@ def playbook_variables() -> frozenset[str]:
 @functools.cache
 def names() -> frozenset[str]:
     """Everything that C(keyturn.devices.) may stand before."""
-    plugins = {
-        path.stem for kind in ("modules", "lookup", "filter", "test", "inventory") for path in (CHECKOUT / "plugins" / kind).iterdir()
-    }
+    kinds = ("modules", "lookup", "filter", "test", "inventory")
+    plugins = {path.stem for kind in kinds for path in (CHECKOUT / "plugins" / kind).iterdir()}
     roles = {path.name for path in (CHECKOUT / "roles").iterdir()}
-    return frozenset(plugins | roles | {path.stem for path in (CHECKOUT / "playbooks").glob("*.yml")} | {"docsite"})
+    playbooks = {path.stem for path in (CHECKOUT / "playbooks").glob("*.yml")}
+    return frozenset(plugins | roles | playbooks | {"docsite"})
 
 
 @functools.cache

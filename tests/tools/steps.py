@@ -183,24 +183,38 @@ def molecule(main: Environment) -> Step:
     return Step("molecule", commands)
 
 
-def build(main: Environment) -> Step:
-    """Build the collection, install the archive where nothing else is, and ask for every plugin's documentation there."""
+def build(main: Environment, importer: Environment) -> Step:
+    """Build the collection, import it as Galaxy does, install it where nothing else is, ask for every plugin's documentation there, and
+    let ansible-builder find what an execution environment needs.
+    """
 
     def commands() -> Sequence[Command]:
         here = collection_in(copy("build"))
         archives, installed = CACHE / "build", CACHE / "installed"
         for folder in (archives, installed):
             shutil.rmtree(folder, ignore_errors=True)
-        version = _version()
-        archive = archives / f"{NAMESPACE}-{NAME}-{version}.tar.gz"
+        archive = archives / f"{NAMESPACE}-{NAME}-{_version()}.tar.gz"
         env = {"ANSIBLE_COLLECTIONS_PATH": str(installed), "ANSIBLE_NOCOLOR": "1"}
         steps = [
             Command(["ansible-galaxy", "collection", "build", "--output-path", archives], here, env, main.bin),
             Command(["ansible-galaxy", "collection", "install", "--offline", "-p", installed, archive], CACHE, env, main.bin),
+            Command(
+                ["python", "-m", "galaxy_importer.main", archive],
+                archives,
+                {"GALAXY_IMPORTER_CONFIG": str(here / "tests" / "tools" / "galaxy-importer.cfg")},
+                importer.bin,
+            ),
         ]
         for kind, names in _plugins(here).items():
             steps.append(Command(["ansible-doc", "-t", kind, "--json", *names], CACHE, env, main.bin))
-        return steps
+        definition = here / "docs" / "examples" / "execution-environment" / "execution-environment.yml"
+        found = archives / "bindep.txt"
+        return [
+            *steps,
+            Command(["ansible-builder", "create", "--file", definition, "--context", archives / "context"], archives, bin=importer.bin),
+            Command(["ansible-builder", "introspect", "--write-bindep", found, installed], archives, bin=importer.bin),
+            Command(["grep", "--fixed-strings", "chromium [platform:dpkg]", found], archives),
+        ]
 
     return Step("build", commands)
 
