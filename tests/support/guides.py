@@ -18,7 +18,7 @@ from typing import Any
 import yaml
 
 CHECKOUT = Path(__file__).parents[2]
-READMES = (CHECKOUT / "README.md", *sorted(CHECKOUT.glob("roles/*/README.md")))
+READMES = (CHECKOUT / "README.md", *sorted(CHECKOUT.glob("roles/*/README.md")), *sorted(CHECKOUT.glob("docs/examples/*/README.md")))
 GUIDES = (*sorted((CHECKOUT / "docs" / "docsite" / "rst").glob("*.rst")), *READMES)
 
 _RST_BLOCK = re.compile(r"^(?P<indent> *)\.\. code-block:: (?P<language>\w+)\n\n(?P<text>(?:(?P=indent)    .*\n|\n)+)", re.MULTILINE)

@@ -135,7 +135,9 @@ def check_variables(variables: Mapping[str, Any]) -> None:
 def test_a_command_is_one_that_there_is(block: Block) -> None:
     for words in commands(block):
         assert words[0] in _PROGRAMS, words
-        if words[0] == "ansible-playbook":
+        if words[0] == "ansible-playbook" and words[1].endswith(".yml"):
+            assert list((CHECKOUT / "docs" / "examples").rglob(words[1]))
+        elif words[0] == "ansible-playbook":
             assert (CHECKOUT / "playbooks" / f"{words[1].removeprefix('keyturn.devices.')}.yml").is_file()
             assert {word.split("=")[0] for word in words if word.startswith("-")} <= {"-i", "-e", "--limit", "--check", "--diff"}
             assert set(extra_variables(words)) <= playbook_variables(), words
