@@ -39,7 +39,7 @@ molecule: ## The roles' scenarios
 build: ## Build the collection, import it as Galaxy does, install it elsewhere, read its documentation there
 	@$(TOOLS) build
 
-docs: ## The module reference, into .cache/docs
+docs: ## The guides and the module reference, into .cache/docs
 	@$(TOOLS) docs
 
 bench: ## Benchmarks (BENCH="..." for the script's own options)

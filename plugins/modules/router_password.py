@@ -153,7 +153,7 @@ options:
   generated_csv:
     description:
       - Where the list of generated passwords goes, which RMS gives out only once. It is written with mode 0600 and is on the disk before
-        anything is read from it, also when the download breaks off. That the folder can be written to is checked before RMS is asked.
+        anything is read from it, also when the download breaks off. That the directory can be written to is checked before RMS is asked.
       - A file with content that is already there is renamed first, see RV(backup_file); never overwritten.
       - "Do not take a row of this file for the truth alone: only the routers that end as V(changed) are known to have the password in it."
       - With more than one batch, the lists stand one after the other, as RMS gave them.

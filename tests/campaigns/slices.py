@@ -7,7 +7,8 @@
     PYTHONPATH=tests python -m campaigns.slices --routers 2000 --slices 4
 
 One slice is killed with SIGKILL in the middle of its change, then launched again. Good is when the ledger's current password of each router
-is the one that the router takes, when no router of another slice was asked twice, and when none of the killed one was asked for two passwords.
+is the one that the router takes, when no router of another slice was asked twice, and when none of the killed one was asked for two
+passwords.
 """
 
 from __future__ import annotations

@@ -220,7 +220,7 @@ def build(main: Environment, importer: Environment) -> Step:
 
 
 def docs(main: Environment) -> Step:
-    """The reference of modules, plugins and roles, as web pages."""
+    """The guides, and the reference of modules, plugins and roles, as web pages."""
 
     def commands() -> Sequence[Command]:
         root = copy("docs")
@@ -229,7 +229,7 @@ def docs(main: Environment) -> Step:
         (pages / "rst").mkdir(parents=True)
         render = ["antsibull-docs", "collection", "--use-current", "--squash-hierarchy", "--fail-on-error"]
         # Without a configuration file (-C): these are all the settings there are.
-        sphinx = ["sphinx-build", "-q", "-C", "-D", "extensions=sphinx_antsibull_ext", "-D", f"project={COLLECTION}"]
+        sphinx = ["sphinx-build", "-q", "-C", "-W", "--keep-going", "-D", "extensions=sphinx_antsibull_ext", "-D", f"project={COLLECTION}"]
         return [
             Command([*render, "--dest-dir", pages / "rst", COLLECTION], root, {"ANSIBLE_COLLECTIONS_PATH": str(root)}, main.bin),
             Command([*sphinx, "-D", "html_theme=alabaster", pages / "rst", pages / "html"], root, bin=main.bin),
