@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: rms
 short_description: The Teltonika routers of an RMS account as hosts
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Makes a host of every router that Teltonika's Remote Management System (RMS) knows, with groups by model, status, tag, company and
     firmware. It asks RMS the same way as M(keyturn.devices.router_info).

@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: router_password
 short_description: Set the administrator passwords of Teltonika routers, many at once
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Sets the administrator passwords of Teltonika routers through Teltonika's Remote Management System (RMS), with one request for
     many routers, or on the routers directly, and returns what became of each router.

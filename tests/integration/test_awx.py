@@ -32,14 +32,17 @@ from integration.sites import PASSPHRASE, Site, site
 EXAMPLE = CHECKOUT / "docs" / "examples" / "awx"
 SPECS = yaml.safe_load((Path(__file__).parent / "awx_argument_specs.yml").read_text())
 
+# Of the action, not of the module: a process for each call would take most of the time.
 STAND_IN = """\
-#!/usr/bin/python
 import json
-from ansible.module_utils.basic import AnsibleModule
-module = AnsibleModule(argument_spec=json.loads({spec!r}))
-with open({record!r}, "a") as file:
-    file.write(json.dumps([{name!r}, {{key: value for key, value in module.params.items() if value is not None}}]) + "\\n")
-module.exit_json(changed=True)
+from ansible.plugins.action import ActionBase
+
+class ActionModule(ActionBase):
+    def run(self, tmp=None, task_vars=None):
+        _validated, options = self.validate_argument_spec(json.loads({spec!r}))
+        with open({record!r}, "a") as file:
+            file.write(json.dumps([{name!r}, {{key: value for key, value in options.items() if value is not None}}]) + "\\n")
+        return {{"changed": True}}
 """
 # That it reads like a template is to change nothing.
 MAILBOX_PASSWORD = "CANARY {{ mailbox }}"
@@ -107,11 +110,11 @@ def place(newest_core: Core, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 def awx(place: Site) -> Awx:
     """Configured by the playbook of the example, with modules that take what the real ones take."""
     folder = place.folder / "configuring"
-    modules = folder / "collections" / "ansible_collections" / "awx" / "awx" / "plugins" / "modules"
-    modules.mkdir(parents=True)
+    actions = folder / "collections" / "ansible_collections" / "awx" / "awx" / "plugins" / "action"
+    actions.mkdir(parents=True)
     record = folder / "told.jsonl"
     for name, spec in SPECS.items():
-        (modules / f"{name}.py").write_text(STAND_IN.format(spec=json.dumps(spec), record=str(record), name=name))
+        (actions / f"{name}.py").write_text(STAND_IN.format(spec=json.dumps(spec), record=str(record), name=name))
     secrets = {
         "keyturn_ledger_url": place.ledger_url,
         "keyturn_ledger_passphrase": PASSPHRASE,

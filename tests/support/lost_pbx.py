@@ -14,10 +14,11 @@ import json
 import signal
 from contextlib import ExitStack
 
-from simulators.kit.process import READY
-from simulators.pbx import PbxSimulator
 from support.dovecot import DovecotServer
 from support.smtp import SmtpServer
+
+from simulators.kit.process import READY
+from simulators.pbx import PbxSimulator
 
 EMAIL = "admin@example.com"
 
