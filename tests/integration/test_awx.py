@@ -197,7 +197,12 @@ JOBS = (
     Job("PBX readiness", "unreachable", check=True, code=2),
     Job("Recover a PBX", "would be", {"target": "office"}, check=True),
     Job("Begin the recovery of a building server", "waiting for reset_mode", {"target": "plant"}),
-    Job("Recover a building server", "waiting for session_id", {"target": "plant", "bms_confirmed": ["reset_mode"]}),
+    # What nobody answers may come as an empty text.
+    Job(
+        "Recover a building server",
+        "waiting for session_id",
+        {"target": "plant", "bms_session_id": "", "bms_temporary_password": "", "bms_confirmed": ["reset_mode"]},
+    ),
     Job("Finish the recovery of a building server", "cannot be confirmed", {"target": "plant"}, code=2),
 )
 
