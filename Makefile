@@ -36,10 +36,10 @@ integration: ## Playbooks against the simulators, on every ansible-core there is
 molecule: ## The roles' scenarios
 	@$(TOOLS) molecule
 
-build: ## Build the collection, install it elsewhere, read its documentation there
+build: ## Build the collection, import it as Galaxy does, install it elsewhere, read its documentation there
 	@$(TOOLS) build
 
-docs: ## The module reference, into .cache/docs
+docs: ## The guides and the module reference, into .cache/docs
 	@$(TOOLS) docs
 
 bench: ## Benchmarks (BENCH="..." for the script's own options)

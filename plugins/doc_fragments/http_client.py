@@ -18,7 +18,7 @@ options:
     default: true
   ca_path:
     description:
-      - A file (or a folder prepared with C(openssl rehash)) of certificates to trust instead of those of the system.
+      - A file (or a directory prepared with C(openssl rehash)) of certificates to trust instead of those of the system.
     type: path
   timeout:
     description:

@@ -14,11 +14,11 @@ options:
     description:
       - The mailbox to read. It stays as it is, nothing is deleted, moved or marked as read by IMAP. Some POP3 servers mark what was
         read, or archive it, when their owner has set that up.
-      - Every log-in is tried once. A refused one is never tried again, because providers lock out.
+      - Every login is tried once. A refused one is never tried again, because providers lock out.
     type: dict
     suboptions:
       protocol:
-        description: V(imap) or V(pop3). By POP3 only the inbox is seen, and each look is a log-in of its own.
+        description: V(imap) or V(pop3). By POP3 only the inbox is seen, and each look is a login of its own.
         type: str
         choices: [imap, pop3]
         default: imap

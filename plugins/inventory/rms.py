@@ -7,10 +7,10 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: rms
 short_description: The Teltonika routers of an RMS account as hosts
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Makes a host of every router that Teltonika's Remote Management System (RMS) knows, with groups by model, status, tag, company and
-    firmware. It asks RMS the same way as the module P(keyturn.devices.router_info#module).
+    firmware. It asks RMS the same way as M(keyturn.devices.router_info).
   - The name of the configuration file must end in C(.rms.yml) or C(.rms.yaml).
   - "What RMS says is never run as a template: a router's name cannot smuggle one into a play."
 author:

@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: password
 short_description: The password of a device, from the ledger
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Returns one password of each device named, in the order named. Meant for C(ansible_password) and for any option that needs the
     password of a device.

@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: bms_logon
 short_description: Prove a password on the WebStation of an EcoStruxure Building Operation server
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Logs on once to the WebStation of an EcoStruxure Building Operation server, to find out whether a password is in force. It never tries
     twice, because nobody publishes after how many wrong passwords an account is locked.

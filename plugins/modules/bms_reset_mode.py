@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: bms_reset_mode
 short_description: Put an EcoStruxure building server in password reset mode
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Puts one EcoStruxure Building Operation server in password reset mode, the first step of the vendor's Password Reset Workflow, or hands
     the step to a person and says so. The server stays in that mode for 24 hours. Meanwhile the vendor's local support supplies a temporary

@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: ledger
 short_description: Keep device passwords safe through every step of a rotation
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - The ledger is the durable record of the passwords of every device, staged, current and former, encrypted in an SQLite file or in
     PostgreSQL. This module makes one, imports and exports passwords, settles a device by hand, breaks a lease, puts devices away and

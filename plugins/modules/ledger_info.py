@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: ledger_info
 short_description: Tell what the ledger knows of devices
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Reads the ledger and changes nothing. An absent ledger is an error.
   - It runs on the controller, in Ansible's own process, whatever the connection to the host is.

@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: mail_link
 short_description: Wait for a mail, and return the link in it that may be followed
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Waits in a mailbox for a mail that something was asked to send, such as the one by which a forgotten password is set anew, and returns
     its link once it is certain where it leads.

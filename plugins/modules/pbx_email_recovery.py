@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: pbx_email_recovery
 short_description: Recover the lost administrator password of a Yeastar PBX by its Forget Password mail
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Gets back into a Yeastar S-Series, K2 or legacy Cloud PBX whose password is lost, the way the vendor prescribes. The PBX is asked to
     mail a link to the address bound to the user, the mail is awaited, its link checked and opened, a new password set and proven by a

@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: pbx_email_settings
 short_description: Read, set and test the e-mail settings of a Yeastar PBX
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Sets the e-mail account of a Yeastar S-Series, K2 or legacy Cloud PBX and the address that is bound to its administrator, which are what
     the PBX needs to recover a lost password. Without O(email) and O(bound_email) it reads them.

@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: pbx_login
 short_description: Prove which password a Yeastar PBX has
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Logs in to the web page of a Yeastar S-Series, K2 or legacy Cloud PBX, to find out which of one or two passwords is in force. Nothing is
     changed, and the session is ended.

@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: pbx_password
 short_description: Change the administrator password of a Yeastar PBX
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Changes a known password of a Yeastar S-Series, K2 or legacy Cloud PBX on its page My Settings, and proves the new one by another login.
     Where the PBX forces a change because the current password is weak, it is changed in the window of that.

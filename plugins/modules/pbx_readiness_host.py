@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: pbx_readiness_host
 short_description: Whether the password of one PBX could be recovered tonight
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - The work of the role P(keyturn.devices.pbx_recovery#role) with C(tasks_from=readiness) for one host. It reads the host's variables and
     the ledger, marks the mailbox, opens the Find Password dialog without asking for anything, logs in with the ledger's current password,

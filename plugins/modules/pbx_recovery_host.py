@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: pbx_recovery_host
 short_description: Recover the lost password of one PBX, the ledger included
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - The work of the role P(keyturn.devices.pbx_recovery#role) for one host. It reads the host's variables, holds a new password in the
     ledger

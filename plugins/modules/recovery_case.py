@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: recovery_case
 short_description: Keep the record of a recovery that waits for people or mail
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - A recovery case is the durable record of a recovery that takes longer than a run of a playbook. It is kept in the ledger, its session ID
     and temporary password encrypted, with every step and who recorded it.

@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: recovery_step
 short_description: Take the recovery of a building server as far as it goes in this run
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Takes what people bring to a run into the recovery case of the server this task is for, does what software can do, and tells what is
     awaited, from whom and until when. It is what the role C(keyturn.devices.bms_recovery) consists of; use the role.

@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: rotation_batch
 short_description: Work one batch of a rotation from stage to settle
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Holds the new passwords of a batch in the ledger, asks its devices to take them, has that proven, and tells the ledger how it ended. The
     order never changes, so that a run may be killed at any moment without losing a password.

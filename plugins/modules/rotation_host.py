@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: rotation_host
 short_description: Let a host take part in a rotation, and report its outcome
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - A rotation works many devices in one task, which Ansible shows as the task of one host. This module is the part of each host of its own.
   - With O(state=joined) a host says that it takes part. Only hosts that reach that task are touched.

@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: rotation_plan
 short_description: Decide which devices are due for a new password, and why
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - The first step of a rotation. Reads the variables of each device with Ansible's full precedence, what the ledger knows of it and, where
     it is reached through Teltonika RMS, what RMS knows of it, and decides who gets a new password, from which source and in which batch.

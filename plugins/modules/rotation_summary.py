@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: rotation_summary
 short_description: Sum a rotation up
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Says what happened to each device and what to do, from the plan and the batches that the tasks before it have registered as
     C(_rotation_plan) and C(_rotation_batches).

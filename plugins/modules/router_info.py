@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: router_info
 short_description: List Teltonika routers
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Returns the routers of an account of RMS, Teltonika's Remote Management System, or some of them, with what matters for their passwords.
     A fleet of ten thousand routers takes about ten requests; one or two routers take one each.

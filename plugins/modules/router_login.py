@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: router_login
 short_description: Prove which password is in force on Teltonika routers
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Logs in to many Teltonika routers at once, through their HTTP API or by SSH, to find out which of one or two passwords is in force.
     Nothing is changed, and every session is ended.

@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: router_password
 short_description: Set the administrator passwords of Teltonika routers, many at once
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Sets the administrator passwords of Teltonika routers through Teltonika's Remote Management System (RMS), with one request for
     many routers, or on the routers directly, and returns what became of each router.
@@ -153,7 +153,7 @@ options:
   generated_csv:
     description:
       - Where the list of generated passwords goes, which RMS gives out only once. It is written with mode 0600 and is on the disk before
-        anything is read from it, also when the download breaks off. That the folder can be written to is checked before RMS is asked.
+        anything is read from it, also when the download breaks off. That the directory can be written to is checked before RMS is asked.
       - A file with content that is already there is renamed first, see RV(backup_file); never overwritten.
       - "Do not take a row of this file for the truth alone: only the routers that end as V(changed) are known to have the password in it."
       - With more than one batch, the lists stand one after the other, as RMS gave them.

@@ -11,7 +11,7 @@ import stat
 import subprocess
 from pathlib import Path
 
-from campaigns import crash
+from campaigns import crash, slices
 
 from integration.cores import Core
 from integration.sites import Site, site
@@ -48,6 +48,14 @@ def test_two_runs_at_the_same_moment_ask_no_router_twice(newest_core: Core, tmp_
         assert [run.returncode for run in runs] == [0, 0], "\n".join(said)
         assert {serial: len(router["asked"]) for serial, router in place.rms.truth().items()} == dict.fromkeys(place.serials.values(), 1)
         assert place.lost() == []
+
+
+def test_four_slices_on_one_ledger_one_of_them_killed_lose_nothing_and_ask_nobody_twice(newest_core: Core, tmp_path: Path) -> None:
+    score = slices.run(routers=100, slices=4, folder=tmp_path, ansible_bin=newest_core.bin)
+
+    assert score.codes == [0] * 4, score.printed
+    assert (score.lost, score.twice, score.two_passwords) == ([], [], [])
+    assert score.in_doubt, "the kill came in the middle of the change"
 
 
 def test_a_ledger_that_is_gone_at_the_commit_leaves_the_new_passwords_staged(newest_core: Core, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import sys
 import time
 
 from tools import steps
-from tools.environments import Environment, install_system_packages, oldest, prepare
+from tools.environments import Environment, install_system_packages, oldest, prepare, prepare_importer
 from tools.places import CACHE, CHECKOUT, COLLECTIONS, Trouble, environment
 from tools.runner import Runner, Step
 
@@ -41,7 +41,7 @@ def test(arguments: list[str]) -> int:
     environments = prepare(checkers=True, matrix=True)
     main_one = environments[0]
     print(f"== environments: ready ({time.monotonic() - started:.0f} s): {'; '.join(map(str, environments))}", flush=True)
-    checks = [steps.lint(main_one), steps.build(main_one), steps.molecule(main_one)]
+    checks = [steps.lint(main_one), steps.build(main_one, prepare_importer(main_one)), steps.molecule(main_one)]
     checks += _sanity(environments)
     if oldest(environments) is not main_one:
         checks.append(steps.unit_on(oldest(environments)))
@@ -71,7 +71,8 @@ def molecule(_arguments: list[str]) -> int:
 
 
 def build(_arguments: list[str]) -> int:
-    return _run([steps.build(prepare()[0])])
+    main_one = prepare()[0]
+    return _run([steps.build(main_one, prepare_importer(main_one))])
 
 
 def docs(_arguments: list[str]) -> int:

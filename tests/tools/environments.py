@@ -6,6 +6,7 @@
 
 - `main`: the newest ansible-core this machine's Pythons can carry, what the plugins import, and what tests and simulators need.
   The checkers (linters, molecule, documentation) are a second layer on it, so that the demo need not wait for them.
+- `importer`: what looks at the artifact as Galaxy does, with an ansible-core of its choice.
 - `core-<series>`: one per other ansible-core, with the plugins' requirements only. The oldest one gets the oldest releases that
   requirements.txt allows, and what the unit tests need: a lower bound nobody runs is a guess.
 """
@@ -33,6 +34,7 @@ from tools.pythons import CORES, Core, Pairing, Python, find_pythons, pair
 RUNTIME = CHECKOUT / "requirements.txt"
 TESTS = CHECKOUT / "requirements-test.txt"
 CHECKERS = CHECKOUT / "tests" / "tools" / "requirements-check.txt"
+IMPORTER = CHECKOUT / "tests" / "tools" / "requirements-importer.txt"
 OLDEST = CHECKOUT / "tests" / "tools" / "constraints-oldest.txt"
 REGISTER = CACHE / "environments.json"
 MADE_OF = ".made-of"
@@ -235,6 +237,14 @@ def prepare(checkers: bool = False, matrix: bool = False) -> list[Environment]:
         if matrix:
             _register(environments)
     return environments
+
+
+def prepare_importer(main: Environment) -> Environment:
+    """What looks at the built collection as Galaxy and AWX do. It is made where the main one is there already."""
+    environment = Environment(CACHE / "venv" / "importer", main.core, main.python)
+    with _only_one():
+        _layer(environment, "base", ["-r", str(IMPORTER)])
+    return environment
 
 
 def oldest(environments: Sequence[Environment]) -> Environment:

@@ -183,30 +183,44 @@ def molecule(main: Environment) -> Step:
     return Step("molecule", commands)
 
 
-def build(main: Environment) -> Step:
-    """Build the collection, install the archive where nothing else is, and ask for every plugin's documentation there."""
+def build(main: Environment, importer: Environment) -> Step:
+    """Build the collection, import it as Galaxy does, install it where nothing else is, ask for every plugin's documentation there, and
+    let ansible-builder find what an execution environment needs.
+    """
 
     def commands() -> Sequence[Command]:
         here = collection_in(copy("build"))
         archives, installed = CACHE / "build", CACHE / "installed"
         for folder in (archives, installed):
             shutil.rmtree(folder, ignore_errors=True)
-        version = _version()
-        archive = archives / f"{NAMESPACE}-{NAME}-{version}.tar.gz"
+        archive = archives / f"{NAMESPACE}-{NAME}-{_version()}.tar.gz"
         env = {"ANSIBLE_COLLECTIONS_PATH": str(installed), "ANSIBLE_NOCOLOR": "1"}
         steps = [
             Command(["ansible-galaxy", "collection", "build", "--output-path", archives], here, env, main.bin),
             Command(["ansible-galaxy", "collection", "install", "--offline", "-p", installed, archive], CACHE, env, main.bin),
+            Command(
+                ["python", "-m", "galaxy_importer.main", archive],
+                archives,
+                {"GALAXY_IMPORTER_CONFIG": str(here / "tests" / "tools" / "galaxy-importer.cfg")},
+                importer.bin,
+            ),
         ]
         for kind, names in _plugins(here).items():
             steps.append(Command(["ansible-doc", "-t", kind, "--json", *names], CACHE, env, main.bin))
-        return steps
+        definition = here / "docs" / "examples" / "execution-environment" / "execution-environment.yml"
+        found = archives / "bindep.txt"
+        return [
+            *steps,
+            Command(["ansible-builder", "create", "--file", definition, "--context", archives / "context"], archives, bin=importer.bin),
+            Command(["ansible-builder", "introspect", "--write-bindep", found, installed], archives, bin=importer.bin),
+            Command(["grep", "--fixed-strings", "chromium [platform:dpkg]", found], archives),
+        ]
 
     return Step("build", commands)
 
 
 def docs(main: Environment) -> Step:
-    """The reference of modules, plugins and roles, as web pages."""
+    """The guides, and the reference of modules, plugins and roles, as web pages."""
 
     def commands() -> Sequence[Command]:
         root = copy("docs")
@@ -215,7 +229,7 @@ def docs(main: Environment) -> Step:
         (pages / "rst").mkdir(parents=True)
         render = ["antsibull-docs", "collection", "--use-current", "--squash-hierarchy", "--fail-on-error"]
         # Without a configuration file (-C): these are all the settings there are.
-        sphinx = ["sphinx-build", "-q", "-C", "-D", "extensions=sphinx_antsibull_ext", "-D", f"project={COLLECTION}"]
+        sphinx = ["sphinx-build", "-q", "-C", "-W", "--keep-going", "-D", "extensions=sphinx_antsibull_ext", "-D", f"project={COLLECTION}"]
         return [
             Command([*render, "--dest-dir", pages / "rst", COLLECTION], root, {"ANSIBLE_COLLECTIONS_PATH": str(root)}, main.bin),
             Command([*sphinx, "-D", "html_theme=alabaster", pages / "rst", pages / "html"], root, bin=main.bin),
