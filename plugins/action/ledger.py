@@ -82,7 +82,15 @@ def verified(ledger: Ledger, run: Run, options: Options, _redactor: Redactor) ->
     proofs = {device["proof"] or "login" for device in options["devices"]}
     if len(proofs) > 1:
         raise LedgerError("input", "One call records one kind of proof.")
-    return ledger.verified(_names(options), run, *proofs)
+    tried = {device["name"]: device["password_id"] for device in options["devices"] if device["password_id"]}
+    return ledger.verified(_names(options), run, *proofs, tried=tried)
+
+
+def disproved(ledger: Ledger, run: Run, options: Options, _redactor: Redactor) -> Sequence[Result]:
+    without = [device["name"] for device in options["devices"] if not device["password_id"]]
+    if without:
+        raise LedgerError("input", f"The id of the password that was refused is needed: {named(without)}.")
+    return ledger.disproved({device["name"]: device["password_id"] for device in options["devices"]}, run)
 
 
 def imported(ledger: Ledger, run: Run, options: Options, redactor: Redactor) -> Sequence[Result]:
@@ -118,7 +126,8 @@ def _names(options: Options) -> list[str]:
 
 # The states that say something about devices.
 STATES: dict[str, Callable[[Ledger, Run, Options, Redactor], Sequence[Result]]] = {
-    each.__name__: each for each in (staged, resumed, settled, committed, dropped, verified, imported, followed, retired, released)
+    each.__name__: each
+    for each in (staged, resumed, settled, committed, dropped, verified, disproved, imported, followed, retired, released)
 }
 
 
@@ -145,7 +154,10 @@ class ActionModule(ControllerAction):
     RULES: ClassVar[dict[str, Any]] = {
         "required_if": [
             *(("state", state, ("devices", "run_id")) for state in ("staged", "resumed", "settled")),
-            *(("state", state, ("devices",)) for state in ("committed", "dropped", "verified", "followed", "retired", "released")),
+            *(
+                ("state", state, ("devices",))
+                for state in ("committed", "dropped", "verified", "disproved", "followed", "retired", "released")
+            ),
             ("state", "imported", ("devices", "path"), True),
             ("state", "exported", ("path",)),
             ("state", "list_exported", ("list_id", "path")),

@@ -49,6 +49,7 @@ options:
       - V(committed) says that the staged password is in force, V(dropped) that it is not. A person decides, whatever the attempts
         were; an orphaned device is one no more.
       - V(verified) records that the current password was proven.
+      - V(disproved) records that a login with the current password was refused. It stays current, and counts as proven no more.
       - V(imported) makes given passwords current, not verified, and makes an orphaned device one no more. It goes through whoever holds a
         lease, which is broken then.
       - V(followed) makes the names of devices follow their serial numbers. A record of a serial number that the inventory calls otherwise
@@ -71,6 +72,7 @@ options:
       - committed
       - dropped
       - verified
+      - disproved
       - imported
       - followed
       - retired
@@ -150,7 +152,8 @@ options:
         choices: [staged, current, neither]
       password_id:
         description:
-          - For O(state=settled), identifies the password that was tried, as RV(devices[].password_id) told it.
+          - Identifies the password that was tried, for O(state=settled) as RV(devices[].password_id) told it, for O(state=verified) and
+            O(state=disproved), which needs it, as M(keyturn.devices.ledger_info) tells it in C(current.id).
         type: str
       late:
         description:
@@ -278,7 +281,8 @@ devices:
         - For O(state=settled) V(committed), V(dropped), V(kept), V(orphaned) or V(lost_lease) (another run has taken over, and settles it)
           or V(reopened) (what was sent late made it doubtful again).
         - For O(state=committed) and O(state=dropped) V(committed), V(dropped), V(kept), V(busy) or V(nothing_staged).
-        - For O(state=verified) V(verified), V(busy) or V(no_current).
+        - For O(state=verified) and O(state=disproved) V(verified) or V(disproved), V(busy), V(no_current) or V(changed_meanwhile) (another
+          password has become current since).
         - For O(state=imported) V(imported) or V(unchanged).
         - For O(state=followed) V(unchanged), V(new) (the ledger has no record of it yet), V(learned), V(renamed), V(exchanged), V(returned)
           (it had been put away) or V(busy).

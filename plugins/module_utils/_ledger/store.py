@@ -267,15 +267,25 @@ class Ledger:
             lists.remove_needless(change)
             return results
 
-    def verified(self, names: Sequence[str], run: Run, proof: str = "login") -> list[Result]:
-        """Record that the current password was proven. Per device C(verified), C(busy) (another run is at it) or C(no_current)."""
+    def verified(self, names: Sequence[str], run: Run, proof: str = "login", tried: Mapping[str, str] | None = None) -> list[Result]:
+        """Record that the current password was proven. Per device C(verified), C(busy) (another run is at it), C(no_current) or
+        C(changed_meanwhile). C(tried): the id of the password that was tried, by name, where it may be another one by now.
+        """
         check_names(names)
         if proof not in PROOFS[1:]:
             raise LedgerError("input", "A proof is vendor or login.")
         with self._change(run) as change:
-            results = settling.verified(change, names, proof)
+            results = settling.verified(change, names, proof, tried or {})
             lists.remove_needless(change)
             return results
+
+    def disproved(self, tried: Mapping[str, str], run: Run) -> list[Result]:
+        """Record that a login with the current password was refused: it counts as proven no more, and stays. Per device C(disproved), else
+        as C(verified). C(tried): the id of the password that was tried, by name.
+        """
+        check_names(tried)
+        with self._change(run) as change:
+            return settling.disproved(change, tried)
 
     # -- which device is which ----------------------------------------------------------------------------------------------------
 
