@@ -47,8 +47,8 @@ options:
   job:
     description:
       - V(rotate) settles what earlier runs left open, and sets new passwords where they are due.
-      - V(reconcile) only settles what earlier runs left open. No source is read, and only what cannot be settled in any other way gets a new
-        password.
+      - V(reconcile) only settles what earlier runs left open. No source is read, and only what cannot be settled in any other way gets a
+        new password.
       - V(verify) changes no device. Each one that can be logged in to is logged in to once, with the password of the ledger.
     type: str
     choices: [rotate, reconcile, verify]

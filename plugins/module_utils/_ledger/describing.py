@@ -27,19 +27,8 @@ _OWN_WORDS: Mapping[str, frozenset[str]] = {
         (
             *("staged", "already_staged", "busy", "changed_meanwhile", "orphaned", "collected", "unchanged", "nothing_awaited"),
             *("lost_lease", "resumed", "awaiting", "nothing_staged", "committed", "dropped", "kept", "reopened", "verified", "no_current"),
-            *(
-                "disproved",
-                "imported",
-                "new",
-                "learned",
-                "renamed",
-                "exchanged",
-                "returned",
-                "retired",
-                "released",
-                "not_leased",
-                "not_in_ledger",
-            ),
+            *("disproved", "imported", "new", "learned", "renamed", "exchanged", "returned", "retired", "released"),
+            *("not_leased", "not_in_ledger"),
         )
     ),
     "reason": frozenset(

@@ -202,20 +202,20 @@ def _on_current(change: Change, names: Sequence[str], tried: Mapping[str, str], 
     return list(results.values())
 
 
-def take_back_every_proof(change: Change) -> None:
+def take_back_every_proof(change: Change, told_as: str = "ledger was restored from an older copy") -> None:
     """The ledger is an older copy: what was proven since is not in it, and what it calls proven may be long replaced."""
     tables = schema()
     told = sa.select(
         *(sa.literal(value) for value in (change.now, change.who, change.run.id)),
         tables.devices.c.id,
         tables.devices.c.name,
-        *(sa.literal(value) for value in ("", "", "ledger was restored from an older copy")),
+        *(sa.literal(value) for value in ("", "", told_as)),
     )
     change.execute(
         sa.insert(tables.events).from_select(["at", "who", "run_id", "device", "name", "from_state", "to_state", "reason"], told)
     )
     change.execute(sa.update(tables.devices).values(verified_at=None, verified_by=None))
-    change.event(None, "", "", "ledger was restored from an older copy")
+    change.event(None, "", "", told_as)
 
 
 def _said(settlement: Settlement) -> str:

@@ -57,7 +57,10 @@ _ADVICE = {
     "not_sent": "Nothing was sent to it; it is tried again on the next run.",
     "no_current_password": "The ledger does not know its present password; import it with keyturn.devices.ledger (state=imported).",
     "old_password_in_force": "A login proved the old password, whatever was said before. It is tried again on the next run.",
-    "disproved": "Find out its password and import it with keyturn.devices.ledger (state=imported); where RMS can set one, the next rotation does.",
+    "disproved": (
+        "Find out its password and import it with keyturn.devices.ledger (state=imported). Where a new one can be set without the old one, "
+        "the next rotation does that."
+    ),
     "ledger_unavailable": "The staged password is in the ledger. Bring the ledger back, then run the reconcile playbook.",
     "bad_input": "Correct its variables in the inventory and run again.",
 }
@@ -91,7 +94,7 @@ _BAD = ("failed", "unknown", "orphaned")
 class Planned:
     """What the plan told: C(devices) of the run, C(not_due) how many. C(batches): the names of each. C(refused): whom no batch holds.
 
-    C(long_offline): whom being offline makes red by now. C(job): what the run is for. C(verifiable): who is logged in to, where it verifies.
+    C(long_offline): whom being offline makes red by now. C(job): what the run is for. C(verifiable): who is logged in to.
     """
 
     run_id: str
