@@ -11,6 +11,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.describing import described_event, iso
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger.handovers import NOT_DONE
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.rules import ORPHANED
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.schema import CURRENT, DROPPED, STAGED, schema
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.settling import DISPROVED
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
 Event = Mapping[str, Any]
 #: What a device ended as, in the events of a time.
 CHANGED, FAILED, UNKNOWN, REFUSED, VERIFIED = "changed", "failed", "unknown", "refused", "verified"
-BAD = (FAILED, UNKNOWN, REFUSED, ORPHANED)
+NOT_HANDED_OVER = "not_handed_over"
+BAD = (FAILED, UNKNOWN, REFUSED, ORPHANED, NOT_HANDED_OVER)
 
 _DAY = 86400.0
 _KEPT = "kept: "
@@ -57,6 +59,8 @@ def outcome_of(event: Event) -> tuple[str, str] | None:
         return UNKNOWN, reason[len(_KEPT) :]
     if before == after == CURRENT and reason == DISPROVED:
         return REFUSED, "unauthorized"
+    if before == after == CURRENT and reason.startswith(NOT_DONE):
+        return NOT_HANDED_OVER, reason[len(NOT_DONE) :]
     if before == after == CURRENT and reason.startswith("verified by"):
         return VERIFIED, ""
     return (UNKNOWN, reason) if reason.startswith(_LOST) else None

@@ -24,6 +24,7 @@ from ansible_collections.keyturn.devices.plugins.module_utils._ledger import (
     copies,
     crypto,
     following,
+    handovers,
     lists,
     people,
     settling,
@@ -503,7 +504,7 @@ class Ledger:
 
     def handed_over(self, name: str, password_id: str, store: str, run: Run) -> Result:
         """Record that a store has this password: C(handed_over), C(changed_meanwhile) (another one is current by now, and still owed),
-        C(busy) or C(no_current).
+        or C(no_current).
         """
         check_text(name, store)
         with self._change(run) as change:
