@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 from ansible_collections.keyturn.devices.plugins.module_utils._files import write_secret_file
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger import describing
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.errors import LedgerError, named
-from ansible_collections.keyturn.devices.plugins.module_utils._ledger.options import create_ledger, new_passphrase, place
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger.options import create_ledger, new_passphrase, place, restore_ledger
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.requests import (
     SOURCES,
     decisions,
@@ -82,7 +82,15 @@ def verified(ledger: Ledger, run: Run, options: Options, _redactor: Redactor) ->
     proofs = {device["proof"] or "login" for device in options["devices"]}
     if len(proofs) > 1:
         raise LedgerError("input", "One call records one kind of proof.")
-    return ledger.verified(_names(options), run, *proofs)
+    tried = {device["name"]: device["password_id"] for device in options["devices"] if device["password_id"]}
+    return ledger.verified(_names(options), run, *proofs, tried=tried)
+
+
+def disproved(ledger: Ledger, run: Run, options: Options, _redactor: Redactor) -> Sequence[Result]:
+    without = [device["name"] for device in options["devices"] if not device["password_id"]]
+    if without:
+        raise LedgerError("input", f"The id of the password that was refused is needed: {named(without)}.")
+    return ledger.disproved({device["name"]: device["password_id"] for device in options["devices"]}, run)
 
 
 def imported(ledger: Ledger, run: Run, options: Options, redactor: Redactor) -> Sequence[Result]:
@@ -118,7 +126,8 @@ def _names(options: Options) -> list[str]:
 
 # The states that say something about devices.
 STATES: dict[str, Callable[[Ledger, Run, Options, Redactor], Sequence[Result]]] = {
-    each.__name__: each for each in (staged, resumed, settled, committed, dropped, verified, imported, followed, retired, released)
+    each.__name__: each
+    for each in (staged, resumed, settled, committed, dropped, verified, disproved, imported, followed, retired, released)
 }
 
 
@@ -127,7 +136,11 @@ class ActionModule(ControllerAction):
 
     WORDS: ClassVar[dict[str, frozenset[str]]] = describing.WORDS
     ARGUMENTS: ClassVar[dict[str, Any]] = {
-        "state": {"type": "str", "required": True, "choices": ["created", *STATES, "exported", "list_exported", "rekeyed"]},
+        "state": {
+            "type": "str",
+            "required": True,
+            "choices": ["created", *STATES, "exported", "list_exported", "backed_up", "restored", "rekeyed"],
+        },
         "devices": {"type": "list", "elements": "dict", "options": DEVICE_OPTIONS},
         "run_id": {"type": "str"},
         "run_holder": {"type": "str"},
@@ -138,6 +151,7 @@ class ActionModule(ControllerAction):
         "slots": {"type": "list", "elements": "str", "choices": list(SLOTS), "default": ["current"]},
         "include_retired": {"type": "bool", "default": False},
         "overwrite": {"type": "bool", "default": False},
+        "replace": {"type": "bool", "default": False},
         "list_id": {"type": "str"},
         "new_passphrase": {"type": "str", "no_log": True},
         "new_passphrase_file": {"type": "path", "no_log": False},
@@ -145,9 +159,12 @@ class ActionModule(ControllerAction):
     RULES: ClassVar[dict[str, Any]] = {
         "required_if": [
             *(("state", state, ("devices", "run_id")) for state in ("staged", "resumed", "settled")),
-            *(("state", state, ("devices",)) for state in ("committed", "dropped", "verified", "followed", "retired", "released")),
+            *(
+                ("state", state, ("devices",))
+                for state in ("committed", "dropped", "verified", "disproved", "followed", "retired", "released")
+            ),
             ("state", "imported", ("devices", "path"), True),
-            ("state", "exported", ("path",)),
+            *(("state", state, ("path",)) for state in ("exported", "backed_up", "restored")),
             ("state", "list_exported", ("list_id", "path")),
             ("state", "rekeyed", ("new_passphrase", "new_passphrase_file"), True),
         ],
@@ -161,7 +178,11 @@ class ActionModule(ControllerAction):
             return _created(options, context)
         if state == "rekeyed":
             return new_passphrase(options, run, context.redactor, dry_run=context.check_mode)
+        if state == "restored":
+            return _restored(options, run, context)
         with self.open_ledger(options, context) as ledger:
+            if state == "backed_up":
+                return _backed_up(ledger, options)
             if state == "exported":
                 return _exported(ledger, options, context)
             if state == "list_exported":
@@ -192,6 +213,24 @@ def _list_exported(ledger: Ledger, options: Options, context: Context) -> dict[s
         raise LedgerError("input", f"The ledger keeps no one-time list {options['list_id']}, or nothing of it has come.")
     changed = write_secret_file(options["path"], content, options["overwrite"], dry_run=context.check_mode)
     return {"changed": changed, "path": options["path"]}
+
+
+def _backed_up(ledger: Ledger, options: Options) -> dict[str, Any]:
+    count = ledger.back_up(options["path"], options["overwrite"])
+    return {
+        "changed": True,
+        "path": options["path"],
+        "ledger": ledger.label,
+        "identity": ledger.identity,
+        "generation": ledger.generation,
+        "count": count,
+    }
+
+
+def _restored(options: Options, run: Run, context: Context) -> dict[str, Any]:
+    restored = restore_ledger(options, run, dry_run=context.check_mode, redactor=context.redactor)
+    kept = {"kept": restored.kept} if restored.kept else {}
+    return {"changed": True, "path": options["path"], "ledger": place(options), "count": restored.devices, **kept}
 
 
 def _told(results: Sequence[Result], context: Context) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from ansible_collections.keyturn.devices.plugins.plugin_utils._products.pbx_read
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.due import Plan
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.planning import Planning
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.product import Device
+from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.summary import RECONCILE
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.variables import HostVariables
 
 
@@ -68,7 +69,7 @@ class ActionModule(NearAction):
     def _device(self, name: str, context: Context) -> Device:
         """ModuleFailure where not even its page can be asked for."""
         variables = HostVariables(context.variables, self._task, self._templar)
-        planning = Planning(PbxReadiness(), [name], variables, context.redactor, open_only=True)
+        planning = Planning(PbxReadiness(), [name], variables, context.redactor, job=RECONCILE)
         planning.read(context.variables["groups"]["all"])
         for remark in planning.remarks:
             context.warn(remark)

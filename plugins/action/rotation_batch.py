@@ -18,6 +18,7 @@ from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.product 
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.steps import Worked, work_batch
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.summary import unmasked_told
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.tally import Tally, Told
+from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.verifying import verify_batch
 
 # A loop over batches runs in one process: what its items have in common stays here from one to the next, by run.
 _TALLIES: dict[str, Tally] = {}
@@ -50,7 +51,8 @@ class ActionModule(NearAction):
             context.redactor.add(*{secret for member in order.batch.members for secret in product.secrets(member.device)})
             around = self.surroundings(ledger, product, order.batch.site, context)
             may_work = not order.batch.kind.goes_near or self.keeps_secrets(order.batch.site)
-            worked = work_batch(order, around) if may_work else _refused(order)
+            work = verify_batch if order.batch.kind.verifies else work_batch
+            worked = work(order, around) if may_work else _refused(order)
             _SEEN[identity] = ledger.generation
         failed_before = [member.device.name for member in order.batch.members if member.failed_before]
         tally.add(worked.told, len(set(worked.tried) - set(failed_before)), failed_before, worked.stop)
@@ -68,7 +70,7 @@ class ActionModule(NearAction):
             tally={"tried": tally.tried, "failures": tally.failures, "counts": dict(tally.counts), "stop": clean(tally.stop)},
         )
         if worked is not None:
-            word = "Batch" if order.batch.stages else "Reconcile, batch"
+            word = "Verify, batch" if order.batch.kind.verifies else "Batch" if order.batch.stages else "Reconcile, batch"
             self._display.display(f"{word} {order.batch.number} of {order.batches}: {tally.progress}")
         return {"changed": bool(worked and any(told.status == "changed" for told in worked.told))}
 

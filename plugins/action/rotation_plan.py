@@ -16,7 +16,7 @@ from ansible_collections.keyturn.devices.plugins.plugin_utils._controller import
 from ansible_collections.keyturn.devices.plugins.plugin_utils._products.all import NAMES, product_named
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.hosts import hosts_of_run
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.planning import Planning
-from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.summary import summary_of_failure, write_summary
+from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.summary import JOBS, ROTATE, summary_of_failure, write_summary
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.variables import HostVariables
 
 
@@ -27,7 +27,7 @@ class ActionModule(ControllerAction):
     ARGUMENTS: ClassVar[dict[str, Any]] = {
         "product": {"type": "str", "choices": list(NAMES), "default": "routers"},
         "whole_play": {"type": "bool", "default": False},
-        "open_only": {"type": "bool", "default": False},
+        "job": {"type": "str", "choices": list(JOBS), "default": ROTATE},
         "summary_file": {"type": "path"},
     }
 
@@ -44,7 +44,7 @@ class ActionModule(ControllerAction):
     def _plan(self, options: dict[str, Any], context: Context) -> dict[str, Any]:
         variables = HostVariables(context.variables, self._task, self._templar)
         names = hosts_of_run(self._task, context.variables, variables, options["whole_play"])
-        planning = Planning(product_named(options["product"]), names, variables, context.redactor, open_only=options["open_only"])
+        planning = Planning(product_named(options["product"]), names, variables, context.redactor, job=options["job"])
         planning.read(context.variables["groups"]["all"])
         with open_ledger(options, dry_run=context.check_mode, redactor=context.redactor) as ledger:
             planned = planning.plan(ledger)

@@ -35,9 +35,13 @@ class ActionModule(ControllerAction):
         batches = [_batch(entry, planned, place) for place, entry in sorted(_results(plan, context.variables).items())]
         worked = [batch for batch in batches if batch["worked"]]
         stop = next((batch["stop"] for batch in batches if batch["stop"]), "")
-        told = summarise(planned, product_named(plan["product"]), worked, stop, check_mode=context.check_mode)
+        # In check mode, and where the tag of the batches was left out.
+        preview = context.check_mode or not batches
+        told = summarise(planned, product_named(plan["product"]), worked, stop, check_mode=preview)
         told["requests"] += plan["requests"]
         outcomes = told.pop("outcomes")
+        if not context.check_mode and preview:
+            outcomes = {name: {**outcome, "changed": False} for name, outcome in outcomes.items()}
         if options["summary_file"]:
             write_summary(options["summary_file"], json.dumps(told, indent=2))
         context.unmasked.update(

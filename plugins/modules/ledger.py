@@ -35,7 +35,8 @@ attributes:
   idempotent:
     support: partial
     details:
-      - Every state is, for the same O(run_id), except O(state=verified), which records the time of the proof.
+      - Every state is, for the same O(run_id), except O(state=verified) and O(state=disproved), which record the time, O(state=backed_up),
+        which writes another backup, and O(state=restored).
 options:
   state:
     description:
@@ -49,6 +50,7 @@ options:
       - V(committed) says that the staged password is in force, V(dropped) that it is not. A person decides, whatever the attempts
         were; an orphaned device is one no more.
       - V(verified) records that the current password was proven.
+      - V(disproved) records that a login with the current password was refused. It stays current, and counts as proven no more.
       - V(imported) makes given passwords current, not verified, and makes an orphaned device one no more. It goes through whoever holds a
         lease, which is broken then.
       - V(followed) makes the names of devices follow their serial numbers. A record of a serial number that the inventory calls otherwise
@@ -61,6 +63,10 @@ options:
       - V(exported) writes the passwords to the CSV file O(path), readable by its owner alone. A cell that a spreadsheet would take for a
         formula gets an apostrophe before it, which an import of the file takes off again.
       - V(list_exported) writes the vendor's one-time list O(list_id), as it came, to the file O(path), readable by its owner alone.
+      - V(backed_up) writes a backup to the file O(path), readable by its owner alone, whole and of one moment, while runs go on. A backup
+        is a ledger in an SQLite file, wherever the ledger itself lives, encrypted with the same passphrase.
+      - V(restored) makes a ledger of the backup O(path) where there is none, or in the place of one with O(replace). Nothing in it counts
+        as proven, because passwords may have changed since. A run that is still at the replaced one notices that it was.
       - V(rekeyed) changes the passphrase to O(new_passphrase).
     type: str
     choices:
@@ -71,17 +77,20 @@ options:
       - committed
       - dropped
       - verified
+      - disproved
       - imported
       - followed
       - retired
       - released
       - exported
       - list_exported
+      - backed_up
+      - restored
       - rekeyed
     required: true
   devices:
     description:
-      - The devices. Not used by O(state=created), O(state=exported), O(state=list_exported) and O(state=rekeyed).
+      - The devices, for the states that say something about devices.
     type: list
     elements: dict
     suboptions:
@@ -150,7 +159,8 @@ options:
         choices: [staged, current, neither]
       password_id:
         description:
-          - For O(state=settled), identifies the password that was tried, as RV(devices[].password_id) told it.
+          - Identifies the password that was tried, for O(state=settled) as RV(devices[].password_id) told it, for O(state=verified) and
+            O(state=disproved), which needs it, as M(keyturn.devices.ledger_info) tells it in C(current.id).
         type: str
       late:
         description:
@@ -177,7 +187,8 @@ options:
     default: 5
   path:
     description:
-      - For O(state=exported) and O(state=list_exported), the file to write.
+      - For O(state=exported), O(state=list_exported) and O(state=backed_up), the file to write.
+      - For O(state=restored), the backup.
       - For O(state=imported), the file to read instead of O(devices), either an export, or any CSV file whose header names a column
         C(name) and a column C(password), or one with the serial number in the first column and the password in the second.
     type: path
@@ -197,7 +208,15 @@ options:
     type: bool
     default: false
   overwrite:
-    description: Whether an existing file with other content may be replaced by O(state=exported) and O(state=list_exported).
+    description: >-
+      Whether an existing file may be replaced by O(state=exported) and O(state=list_exported), where it has other content, and by
+      O(state=backed_up).
+    type: bool
+    default: false
+  replace:
+    description:
+      - Whether O(state=restored) may put the backup in the place of a ledger that is there. The replaced one is kept, as RV(kept) tells.
+        While a run is under way in it, nothing is replaced.
     type: bool
     default: false
   list_id:
@@ -248,6 +267,11 @@ EXAMPLES = r"""
     devices:
       - name: depot-07
 
+- name: Back the ledger up, while runs go on
+  keyturn.devices.ledger:
+    state: backed_up
+    path: "/srv/backup/keyturn-ledger-{{ now(utc=true, fmt='%Y-%m-%d') }}.db"
+
 - name: A router was scrapped
   keyturn.devices.ledger:
     state: retired
@@ -263,7 +287,7 @@ EXAMPLES = r"""
 RETURN = r"""
 devices:
   description: What became of every device, in the order given.
-  returned: success, for all states but V(created), V(exported), V(list_exported) and V(rekeyed)
+  returned: success, for the states that say something about devices
   type: list
   elements: dict
   contains:
@@ -278,7 +302,8 @@ devices:
         - For O(state=settled) V(committed), V(dropped), V(kept), V(orphaned) or V(lost_lease) (another run has taken over, and settles it)
           or V(reopened) (what was sent late made it doubtful again).
         - For O(state=committed) and O(state=dropped) V(committed), V(dropped), V(kept), V(busy) or V(nothing_staged).
-        - For O(state=verified) V(verified), V(busy) or V(no_current).
+        - For O(state=verified) and O(state=disproved) V(verified) or V(disproved), V(busy), V(no_current) or V(changed_meanwhile) (another
+          password has become current since).
         - For O(state=imported) V(imported) or V(unchanged).
         - For O(state=followed) V(unchanged), V(new) (the ledger has no record of it yet), V(learned), V(renamed), V(exchanged), V(returned)
           (it had been put away) or V(busy).
@@ -340,21 +365,33 @@ devices:
       type: str
 summary:
   description: How many devices have which status.
-  returned: success, for all states but V(created), V(exported), V(list_exported) and V(rekeyed)
+  returned: success, for the states that say something about devices
   type: dict
   sample: {staged: 998, already_staged: 2}
 ledger:
   description: Where the ledger is, without user information.
-  returned: O(state=created)
+  returned: O(state=created), O(state=backed_up) and O(state=restored)
   type: str
   sample: the ledger file /srv/ansible/keyturn-ledger.db
 identity:
   description: Which ledger it is, whatever its file or its passphrase is called.
-  returned: O(state=created), unless in check mode there is none
+  returned: O(state=backed_up), and O(state=created) unless in check mode there is none
+  type: str
+generation:
+  description: How many transactions had written to the ledger.
+  returned: O(state=backed_up)
+  type: int
+count:
+  description: How many devices the backup holds.
+  returned: O(state=backed_up) and O(state=restored)
+  type: int
+kept:
+  description: Where the ledger is that was replaced.
+  returned: O(state=restored), where there was one
   type: str
 path:
-  description: The file that was written.
-  returned: O(state=exported) and O(state=list_exported)
+  description: The file that was written, or the backup that was read.
+  returned: O(state=exported), O(state=list_exported), O(state=backed_up) and O(state=restored)
   type: str
 passwords:
   description: How many passwords were exported or encrypted anew.

@@ -44,11 +44,15 @@ options:
     description: Plan for all hosts of the play (of the current batch of C(serial)), whether they have joined or not.
     type: bool
     default: false
-  open_only:
-    description: >-
-      Only settle what earlier runs left open. No source is read, and only what cannot be settled in any other way gets a new password.
-    type: bool
-    default: false
+  job:
+    description:
+      - V(rotate) settles what earlier runs left open, and sets new passwords where they are due.
+      - V(reconcile) only settles what earlier runs left open. No source is read, and only what cannot be settled in any other way gets a
+        new password.
+      - V(verify) changes no device. Each one that can be logged in to is logged in to once, with the password of the ledger.
+    type: str
+    choices: [rotate, reconcile, verify]
+    default: rotate
   summary_file:
     description: Where a plan that fails says so, as JSON, for whoever reads the summary of a run.
     type: path
@@ -78,6 +82,10 @@ run_id:
   returned: success
 product:
   description: The kind of device.
+  type: str
+  returned: success
+job:
+  description: What the run is for.
   type: str
   returned: success
 ledger:
@@ -116,6 +124,11 @@ unsettled:
   type: list
   elements: str
   returned: success
+verifiable:
+  description: Names of the devices that are logged in to, where O(job=verify).
+  type: list
+  elements: str
+  returned: success
 refused:
   description: Devices that no batch holds although something is due, or wrong.
   type: list
@@ -126,7 +139,9 @@ refused:
       description: Inventory name.
       type: str
     result:
-      description: One of V(bad_input), V(refused) (RMS does not know it or lists it twice), V(orphaned), V(offline), V(without_password).
+      description: >-
+        One of V(bad_input), V(refused) (RMS does not know it or lists it twice), V(orphaned), V(offline), V(without_password); for
+        O(job=verify) V(not_provable), V(left_to_reconcile), V(busy) or V(unknown_password) too.
       type: str
     reason:
       description: Why, as the modules name it.

@@ -128,6 +128,9 @@ class Boxes:
     def can_replace(self, device: Device) -> bool:
         return device.details["via"] != "itself"
 
+    def can_prove(self, device: Device) -> bool:
+        return device.details["via"] != "cloud"
+
     def kind_of_due(self, device: Device) -> Kind:
         if device.details["via"] == "itself":
             return ITSELF
@@ -177,7 +180,7 @@ class Boxes:
                 return Proof(candidate)
             self.wrong_logins[name] = self.wrong_logins.get(name, 0) + 1
         if len(candidates) < 2:
-            return Proof(None, "", "It refused the password.", refused=candidates[0] == STAGED)
+            return Proof(None, "", "It refused the password.", refused=True)
         return Proof(NEITHER, "unauthorized", "It refused both passwords.")
 
     def _note(self, what: str, batch: Sequence[Taken], field: Field) -> None:

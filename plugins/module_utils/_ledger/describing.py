@@ -27,7 +27,8 @@ _OWN_WORDS: Mapping[str, frozenset[str]] = {
         (
             *("staged", "already_staged", "busy", "changed_meanwhile", "orphaned", "collected", "unchanged", "nothing_awaited"),
             *("lost_lease", "resumed", "awaiting", "nothing_staged", "committed", "dropped", "kept", "reopened", "verified", "no_current"),
-            *("imported", "new", "learned", "renamed", "exchanged", "returned", "retired", "released", "not_leased", "not_in_ledger"),
+            *("disproved", "imported", "new", "learned", "renamed", "exchanged", "returned", "retired", "released"),
+            *("not_leased", "not_in_ledger", "handed_over", "still_owed"),
         )
     ),
     "reason": frozenset(

@@ -2,17 +2,19 @@
 # GNU General Public License v3.0 or later (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the events tell of a whole fleet: whether its devices were ready to be recovered, and how the last runs ended."""
+"""What happened, by run and date: the events of the ledger, and who failed, changed and waits according to them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.keyturn.devices.plugins.module_utils._ledger.change import Change
-from ansible_collections.keyturn.devices.plugins.module_utils._ledger.describing import iso
-from ansible_collections.keyturn.devices.plugins.module_utils._ledger.schema import schema
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger.describing import described_event, iso
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger.handovers import NOT_DONE
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger.rules import ORPHANED
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger.schema import CURRENT, DROPPED, STAGED, schema
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger.settling import DISPROVED
 
 with suppress(ImportError):  # schema.HAS_SQLALCHEMY tells
     import sqlalchemy as sa
@@ -20,64 +22,154 @@ with suppress(ImportError):  # schema.HAS_SQLALCHEMY tells
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
-READY, NOT_READY = "ready", "not_ready"
-READINESS = (READY, NOT_READY)
+Event = Mapping[str, Any]
+#: What a device ended as, in the events of a time.
+CHANGED, FAILED, UNKNOWN, REFUSED, VERIFIED = "changed", "failed", "unknown", "refused", "verified"
+NOT_HANDED_OVER = "not_handed_over"
+BAD = (FAILED, UNKNOWN, REFUSED, ORPHANED, NOT_HANDED_OVER)
 
-# What a person does, or what opening a ledger does, is no run of a fleet.
-_RUN_STATES = ("current", "dropped", "orphaned", "staged")
-
-
-def note_readiness(change: Change, name: str, failed: Sequence[str]) -> None:
-    """An event of the device: whether it could be recovered, and in its reason the checks that failed, parted by spaces."""
-    device = next(iter(change.devices([name])), None)
-    change.event(device, "", NOT_READY if failed else READY, " ".join(failed), name=name)
+_DAY = 86400.0
+_KEPT = "kept: "
+_LOST = ("lost lease", "tampered")
 
 
-def read_readiness(connection: Connection) -> dict[str, dict[str, Any]]:
-    """The newest look at each device, by its name in the ledger, or by what it was called then where the ledger had no record of it.
+def read_history(connection: Connection, since: float | None, run_id: str) -> list[dict[str, Any]]:
+    """Events, oldest first. C(since): seconds since the epoch, none for all; C(run_id): the beginning of the id of a run, empty for all."""
+    table = schema().events
+    query = sa.select(table).order_by(table.c.id)
+    if since is not None:
+        query = query.where(table.c.at >= since)
+    if run_id:
+        query = query.where(table.c.run_id.startswith(run_id, autoescape=True))
+    return [{**described_event(row), "case": row.case_id is not None} for row in connection.execute(query)]
 
-    C(ready), C(at) and C(failed), the names of the checks that failed.
+
+def outcome_of(event: Event) -> tuple[str, str] | None:
+    """What an event says of the end of an attempt, and its reason; None for one that ends none."""
+    before, after, reason = event["from"], event["to"], event["reason"]
+    if event["case"] or not event["name"]:
+        return None
+    if after == CURRENT and before == STAGED:
+        return CHANGED, ""
+    if after == ORPHANED:
+        return ORPHANED, reason
+    if after == DROPPED:
+        return FAILED, reason
+    if before == after == STAGED and reason.startswith(_KEPT):
+        return UNKNOWN, reason[len(_KEPT) :]
+    if before == after == CURRENT and reason == DISPROVED:
+        return REFUSED, "unauthorized"
+    if before == after == CURRENT and reason.startswith(NOT_DONE):
+        return NOT_HANDED_OVER, reason[len(NOT_DONE) :]
+    if before == after == CURRENT and reason.startswith("verified by"):
+        return VERIFIED, ""
+    return (UNKNOWN, reason) if reason.startswith(_LOST) else None
+
+
+def runs_of(events: Sequence[Event]) -> list[dict[str, Any]]:
+    """The runs that ended attempts, in the order in which they began: C(run_id), C(who), C(began), C(ended), and how many devices ended as
+    what (C(counts)).
     """
-    events, devices = schema().events, schema().devices
-    newest = sa.select(sa.func.max(events.c.id)).where(events.c.to_state.in_(READINESS)).group_by(events.c.device, events.c.name)
-    query = (
-        sa.select(events.c.at, events.c.to_state, events.c.reason, events.c.name, devices.c.name.label("known_as"))
-        .outerjoin(devices, devices.c.id == events.c.device)
-        .where(events.c.id.in_(newest))
-        .order_by(events.c.id)
-    )
-    return {
-        row.known_as or row.name: {"ready": row.to_state == READY, "at": iso(row.at), "failed": row.reason.split()}
-        for row in connection.execute(query)
-    }
+    runs: dict[str, dict[str, Any]] = {}
+    outcomes: dict[str, dict[str, str]] = {}
+    for event in events:
+        found = outcome_of(event)
+        run = runs.setdefault(event["run_id"], {"run_id": event["run_id"], "who": event["who"], "began": event["at"], "ended": event["at"]})
+        run["ended"] = event["at"]
+        if found:
+            outcomes.setdefault(event["run_id"], {})[event["name"]] = found[0]
+    for run_id, ended in outcomes.items():
+        runs[run_id]["counts"] = {outcome: list(ended.values()).count(outcome) for outcome in dict.fromkeys(ended.values())}
+    return [run for run in runs.values() if "counts" in run]
 
 
-def read_runs(connection: Connection, at_most: int) -> list[dict[str, Any]]:
-    """The newest runs that changed the state of any password, newest first.
+def ended_badly(events: Sequence[Event]) -> list[dict[str, str]]:
+    """Devices whose last attempt ended badly: C(name), C(outcome), C(reason), C(at), C(run_id)."""
+    last: dict[str, dict[str, str]] = {}
+    for event in events:
+        found = outcome_of(event)
+        if found:
+            last[event["name"]] = {
+                "name": event["name"],
+                "outcome": found[0],
+                "reason": found[1],
+                "at": event["at"],
+                "run_id": event["run_id"],
+            }
+    return sorted((entry for entry in last.values() if entry["outcome"] in BAD), key=lambda entry: entry["name"])
 
-    C(run_id), C(who), C(began), C(ended) (of its events) and C(outcomes), where its devices stood at the end: C(to), C(reason) and
-    C(devices), how many of them.
+
+def waiting(devices: Mapping[str, Mapping[str, Any]], greatest_age: Mapping[str, int], now: float, parse: Any) -> dict[str, list[Any]]:
+    """How things stand now, by what a person asks for.
+
+    C(devices): as C(Ledger.devices) tells them. C(greatest_age): days, of those that have one. C(parse): the seconds of a moment of the
+    ledger. C(overdue), C(never_proven), C(without_password), C(failing), C(offline), C(unsettled), C(orphaned).
     """
-    events = schema().events
-    of_runs = sa.and_(events.c.to_state.in_(_RUN_STATES), events.c.case_id.is_(None), events.c.device.is_not(None))
-    newest = (
-        sa.select(events.c.run_id, sa.func.min(events.c.at), sa.func.max(events.c.at), sa.func.max(events.c.who))
-        .where(of_runs)
-        .group_by(events.c.run_id)
-        .order_by(sa.func.max(events.c.id).desc())
-        .limit(at_most)
-    )
-    runs: dict[str, dict[str, Any]] = {
-        run_id: {"run_id": run_id, "who": who, "began": iso(began), "ended": iso(ended), "outcomes": []}
-        for run_id, began, ended, who in connection.execute(newest)
+    found: dict[str, list[Any]] = {
+        name: [] for name in ("overdue", "never_proven", "without_password", "failing", "offline", "unsettled", "orphaned")
     }
-    last = sa.select(sa.func.max(events.c.id)).where(of_runs, events.c.run_id.in_(list(runs))).group_by(events.c.run_id, events.c.device)
-    counted = (
-        sa.select(events.c.run_id, events.c.to_state, events.c.reason, sa.func.count())
-        .where(events.c.id.in_(last))
-        .group_by(events.c.run_id, events.c.to_state, events.c.reason)
-        .order_by(events.c.to_state, events.c.reason)
-    )
-    for run_id, to_state, reason, devices in connection.execute(counted):
-        runs[run_id]["outcomes"].append({"to": to_state, "reason": reason, "devices": devices})
-    return list(runs.values())
+    for name, device in devices.items():
+        for what, entry in _states(device, greatest_age.get(name), now, parse):
+            found[what].append({"name": name, **entry})
+    found["failing"].sort(key=lambda entry: (-entry["times"], entry["name"]))
+    found["overdue"].sort(key=lambda entry: (-entry["days"], entry["name"]))
+    found["offline"].sort(key=lambda entry: (entry["since"], entry["name"]))
+    return found
+
+
+def _states(device: Mapping[str, Any], most_days: int | None, now: float, parse: Any) -> Iterator[tuple[str, dict[str, Any]]]:
+    current, staged = device["current"], device["staged"]
+    if current:
+        days = (now - parse(current["committed_at"])) / _DAY
+        if most_days is not None and days > most_days:
+            yield "overdue", {"days": int(days), "allowed": most_days}
+        if not device["last_verified"]:
+            yield "never_proven", {"since": current["committed_at"]}
+    elif not staged:
+        yield "without_password", {}
+    if device["failures"]:
+        yield "failing", {"times": device["failures"], "reason": device["last_failure"] or ""}
+    if device["offline_since"]:
+        yield "offline", {"since": device["offline_since"]}
+    if device["orphaned"]:
+        yield "orphaned", {"since": device["orphaned_at"], "reason": device["orphaned_reason"] or ""}
+    elif staged:
+        yield "unsettled", {"since": staged["staged_at"], "attempts": staged["attempts"], "reason": staged["last_reason"] or ""}
+
+
+def as_text(told: Mapping[str, Any]) -> list[str]:
+    """The same for people, a line each."""
+    counts: dict[str, int] = {}
+    for run in told["runs"]:
+        for outcome, number in run["counts"].items():
+            counts[outcome] = counts.get(outcome, 0) + number
+    happened = ", ".join(f"{number} {outcome}" for outcome, number in sorted(counts.items())) or "nothing was settled"
+    frame = f"Run {told['run']}" if told["run"] else f"Since {told['since']}"
+    lines = [f"{frame}: {len(told['runs'])} runs, {happened}. {told['ledger']}"]
+    for run in told["runs"]:
+        ended = ", ".join(f"{number} {outcome}" for outcome, number in sorted(run["counts"].items()))
+        lines.append(f"run {run['run_id']} from {run['began']} to {run['ended']} by {run['who']}: {ended}")
+    for entry in told["failed"]:
+        why = f" ({entry['reason']})" if entry["reason"] else ""
+        lines.append(f"{entry['name']}: {entry['outcome']}{why} at {entry['at']}, run {entry['run_id']}")
+    for what, sentence in _SENTENCES.items():
+        lines += [f"{entry['name']}: {sentence.format(**entry)}" for entry in told[what]]
+    if len(lines) == 1 + len(told["runs"]):
+        lines.append("Nobody failed, and nothing waits.")
+    return lines
+
+
+_SENTENCES = {
+    "failing": "has failed {times} times in a row, the last time for the reason {reason}",
+    "overdue": "overdue, its password is {days} days old and the policy allows {allowed}",
+    "never_proven": "its password was never proven, since {since}",
+    "without_password": "the ledger holds no password of it",
+    "offline": "offline since {since}",
+    "unsettled": "left open since {since} after {attempts} attempts",
+    "orphaned": "orphaned since {since} ({reason})",
+}
+
+
+def moment(seconds: float) -> str:
+    """ISO 8601, UTC, with Z."""
+    return str(iso(seconds))

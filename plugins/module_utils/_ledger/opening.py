@@ -73,7 +73,7 @@ def create(database: Database, passphrase: str, cost: Cost) -> tuple[SecretBox, 
     database.prepare_file()
     with database.begin(write=True) as connection:
         if database.is_postgresql:
-            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_CREATION_LOCK)))
+            hold_creation(connection)
         schema().metadata.create_all(connection)
         earlier = read_meta(connection)
         if earlier is None:
@@ -120,6 +120,20 @@ def advance(connection: Connection, box: SecretBox, meta: Meta, past: int = 0) -
     advanced = Meta(box.record, meta.identity, generation, box.vouch_for_ledger(meta.identity, generation))
     connection.execute(sa.update(schema().meta).values(generation=generation, mac=advanced.mac))
     return advanced
+
+
+def renew(connection: Connection, box: SecretBox, meta: Meta) -> Meta:
+    """Another identity: what was put here is not the ledger that anybody is at."""
+    identity = uuid.uuid4().hex
+    generation = meta.generation + 1
+    renewed = Meta(box.record, identity, generation, box.vouch_for_ledger(identity, generation))
+    connection.execute(sa.update(schema().meta).values(identity=identity, generation=generation, mac=renewed.mac))
+    return renewed
+
+
+def hold_creation(connection: Connection) -> None:
+    """Of runners that make a ledger in one PostgreSQL database at the same moment, all but one wait here."""
+    connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_CREATION_LOCK)))
 
 
 def key_columns(key: KeyRecord) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from typing import Any
 from ansible.module_utils.basic import missing_required_lib
 
 from ansible_collections.keyturn.devices.plugins.module_utils._files import FileProblem
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger.copies import Restored
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.crypto import HAS_CRYPTOGRAPHY, check_passphrase
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.database import Database, password_of_url
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.errors import LedgerError
@@ -59,6 +60,12 @@ def open_ledger(
 def create_ledger(options: Mapping[str, Any], *, dry_run: bool, redactor: Redactor) -> tuple[Ledger | None, bool]:
     """Make the ledger that the options name, unless it is there. As C(Ledger.create)."""
     return Ledger.create(*_way_in(options, redactor), dry_run=dry_run)
+
+
+def restore_ledger(options: Mapping[str, Any], run: Run, *, dry_run: bool, redactor: Redactor) -> Restored:
+    """Put the backup C(path) where the options say that the ledger is. As C(Ledger.restore)."""
+    url, passphrase = _way_in(options, redactor)
+    return Ledger.restore(str(options["path"]), url, passphrase, run, replace=bool(options["replace"]), dry_run=dry_run)
 
 
 def place(options: Mapping[str, Any]) -> str:

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.change import Change
@@ -21,6 +21,8 @@ with suppress(ImportError):  # schema.HAS_SQLALCHEMY tells
 
 REOPENED = "reopened"
 SENT_LATE = "sent_late"
+#: What the event of a refused login says.
+DISPROVED = "disproved by login"
 
 # So many former passwords of a device stay whatever its policy says: a restored backup of a device may bring one back.
 KEPT_FORMER = 10
@@ -161,34 +163,59 @@ def _stage_again(change: Change, device: Device, password: Password) -> None:
     change.move(device, password, STAGED, SENT_LATE, attempts=1, excused=0, **unsettled)
 
 
-def verified(change: Change, names: Sequence[str], proof: str) -> list[Result]:
+def verified(change: Change, names: Sequence[str], proof: str, tried: Mapping[str, str]) -> list[Result]:
     """See C(Ledger.verified)."""
+
+    def verify(device: Device) -> str:
+        change.update_device(device, verified_at=change.now, verified_by=proof, offline_since=None)
+        change.event(device, CURRENT, CURRENT, f"verified by {proof}")
+        return "verified"
+
+    return _on_current(change, names, tried, verify)
+
+
+def disproved(change: Change, tried: Mapping[str, str]) -> list[Result]:
+    """See C(Ledger.disproved)."""
+
+    def disprove(device: Device) -> str:
+        change.unverify(device)
+        change.update_device(device, offline_since=None)
+        change.event(device, CURRENT, CURRENT, DISPROVED)
+        return "disproved"
+
+    return _on_current(change, list(tried), tried, disprove)
+
+
+def _on_current(change: Change, names: Sequence[str], tried: Mapping[str, str], do: Callable[[Device], str]) -> list[Result]:
+    """What a login showed counts for the password that was tried, and only while nobody else is at the device."""
     leases = Leases(change)
     results = {name: Result(name, "no_current") for name in names}
     for device, passwords in change.known(change.devices(names)):
-        if passwords.current is not None and leases.of(device) == HELD:
+        if passwords.current is None:
+            continue
+        if leases.of(device) == HELD:
             results[device.name] = Result(device.name, "busy", "leased")
-        elif passwords.current is not None:
-            change.update_device(device, verified_at=change.now, verified_by=proof, offline_since=None)
-            change.event(device, CURRENT, CURRENT, f"verified by {proof}")
-            results[device.name] = Result(device.name, "verified", changed=True)
+        elif tried.get(device.name, passwords.current.id) != passwords.current.id:
+            results[device.name] = Result(device.name, "changed_meanwhile")
+        else:
+            results[device.name] = Result(device.name, do(device), changed=True)
     return list(results.values())
 
 
-def take_back_every_proof(change: Change) -> None:
+def take_back_every_proof(change: Change, told_as: str = "ledger was restored from an older copy") -> None:
     """The ledger is an older copy: what was proven since is not in it, and what it calls proven may be long replaced."""
     tables = schema()
     told = sa.select(
         *(sa.literal(value) for value in (change.now, change.who, change.run.id)),
         tables.devices.c.id,
         tables.devices.c.name,
-        *(sa.literal(value) for value in ("", "", "ledger was restored from an older copy")),
+        *(sa.literal(value) for value in ("", "", told_as)),
     )
     change.execute(
         sa.insert(tables.events).from_select(["at", "who", "run_id", "device", "name", "from_state", "to_state", "reason"], told)
     )
     change.execute(sa.update(tables.devices).values(verified_at=None, verified_by=None))
-    change.event(None, "", "", "ledger was restored from an older copy")
+    change.event(None, "", "", told_as)
 
 
 def _said(settlement: Settlement) -> str:

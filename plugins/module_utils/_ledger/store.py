@@ -13,15 +13,19 @@ from __future__ import annotations
 import os
 import pwd
 import socket
+import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
+from ansible_collections.keyturn.devices.plugins.module_utils._files import FileProblem
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger import (
     cases,
+    copies,
     crypto,
+    fleet,
     following,
-    history,
+    handovers,
     lists,
     people,
     settling,
@@ -33,6 +37,7 @@ from ansible_collections.keyturn.devices.plugins.module_utils._ledger.crypto imp
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.database import Database
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.describing import describe, read_events
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.errors import LedgerError, named
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger.history import read_history
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.leases import check_run
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.opening import (
     Meta,
@@ -42,6 +47,7 @@ from ansible_collections.keyturn.devices.plugins.module_utils._ledger.opening im
     check_meta,
     create,
     read_meta,
+    renew,
     replaced,
     unlock,
 )
@@ -276,15 +282,25 @@ class Ledger:
             lists.remove_needless(change)
             return results
 
-    def verified(self, names: Sequence[str], run: Run, proof: str = "login") -> list[Result]:
-        """Record that the current password was proven. Per device C(verified), C(busy) (another run is at it) or C(no_current)."""
+    def verified(self, names: Sequence[str], run: Run, proof: str = "login", tried: Mapping[str, str] | None = None) -> list[Result]:
+        """Record that the current password was proven. Per device C(verified), C(busy) (another run is at it), C(no_current) or
+        C(changed_meanwhile). C(tried): the id of the password that was tried, by name, where it may be another one by now.
+        """
         check_names(names)
         if proof not in PROOFS[1:]:
             raise LedgerError("input", "A proof is vendor or login.")
         with self._change(run) as change:
-            results = settling.verified(change, names, proof)
+            results = settling.verified(change, names, proof, tried or {})
             lists.remove_needless(change)
             return results
+
+    def disproved(self, tried: Mapping[str, str], run: Run) -> list[Result]:
+        """Record that a login with the current password was refused: it counts as proven no more, and stays. Per device C(disproved), else
+        as C(verified). C(tried): the id of the password that was tried, by name.
+        """
+        check_names(tried)
+        with self._change(run) as change:
+            return settling.disproved(change, tried)
 
     # -- which device is which ----------------------------------------------------------------------------------------------------
 
@@ -453,6 +469,11 @@ class Ledger:
                         described[device.name]["events"] = events.get(device.id, [])
         return described
 
+    def events(self, since: float | None = None, run_id: str = "") -> list[dict[str, Any]]:
+        """What happened, oldest first. C(since): seconds since the epoch; C(run_id): the beginning of the id of a run."""
+        with self._look() as (connection, _now):
+            return read_history(connection, since, run_id)
+
     def passwords(self, names: Sequence[str], slot: str = CURRENT) -> dict[str, str | None]:
         """One password per name; C(None) for a device that has none in that slot, and for the current one of an orphaned device, which
         is known not to work. C(slot): C(current), C(staged), or C(previous) for the last before the current one.
@@ -482,17 +503,132 @@ class Ledger:
         check_names([name])
         check_text(name, *failed)
         with self._change(run) as change:
-            history.note_readiness(change, name, failed)
+            fleet.note_readiness(change, name, failed)
 
     def readiness(self) -> dict[str, dict[str, Any]]:
         """When each device was looked at last, and what came of it: C(ready), C(at) (ISO 8601) and C(failed), by name."""
         with self._look() as (connection, _now):
-            return history.read_readiness(connection)
+            return fleet.read_readiness(connection)
 
     def runs(self, at_most: int) -> list[dict[str, Any]]:
         """The newest runs and where their devices stood at the end: C(run_id), C(who), C(began), C(ended), C(outcomes)."""
         with self._look() as (connection, _now):
-            return history.read_runs(connection, at_most)
+            return fleet.read_runs(connection, at_most)
+
+    # -- hand-over to other stores ------------------------------------------------------------------------------------------------
+
+    def owed(self, names: Sequence[str], stores: Sequence[str]) -> dict[str, dict[str, str]]:
+        """Which stores have not got the current password of a device yet: the id of that password, by device and store.
+
+        Only of passwords that are proven: what a restored ledger holds may be older than what a store has.
+        """
+        for store in stores:
+            check_text("", store)
+        with self._look() as (connection, _now):
+            return handovers.owed(connection, read_devices(connection, names), stores)
+
+    def handed_over(self, name: str, password_id: str, store: str, run: Run) -> Result:
+        """Record that a store has this password: C(handed_over), C(changed_meanwhile) (another one is current by now, and still owed),
+        or C(no_current).
+        """
+        check_text(name, store)
+        with self._change(run) as change:
+            return handovers.handed_over(change, name, password_id, store)
+
+    def handover_failed(self, name: str, store: str, reason: str, run: Run) -> Result:
+        """Record that a store did not take the password, which stays owed. C(still_owed) or C(not_in_ledger)."""
+        check_text(name, store, reason)
+        with self._change(run) as change:
+            return handovers.failed(change, name, store, reason)
+
+    # -- backups ------------------------------------------------------------------------------------------------------------------
+
+    def back_up(self, path: str, overwrite: bool = False) -> int:
+        """Write a backup, which is a ledger in an SQLite file, as encrypted as this one: whole, of one moment, and on the disk when this
+        returns. Runs may go on meanwhile. Returns the number of its devices. Raises FileProblem.
+        """
+        path = os.path.abspath(os.path.expanduser(path))
+        if self._database.path is not None and os.path.realpath(path) == os.path.realpath(self._database.path):
+            raise LedgerError("input", f"{path} is the ledger itself. Nothing was written. Name another file.")
+        if os.path.lexists(path) and not overwrite:
+            raise FileProblem("file_exists", f"{path} exists. Nothing was written. Name another, or allow to overwrite.")
+        with self._look() as (connection, _now):
+            count = int(connection.execute(sa.select(sa.func.count()).select_from(schema().devices)).scalar_one())
+            if self.dry_run:
+                return count
+            with copies.beside(path) as temporary:
+                copies.copy_ledger(connection, self._database.is_postgresql, temporary)
+                self._check_copy(temporary)
+                if overwrite:
+                    copies.rename_over(temporary, path)
+                else:
+                    copies.rename_new(temporary, path)
+        return count
+
+    def _check_copy(self, path: str) -> None:
+        """A backup that nobody has looked at is none."""
+        with closing(Database(copies.url_of(path))) as database, database.begin(write=False) as connection:
+            meta = read_meta(connection)
+            if meta is None or (meta.identity, meta.generation) != (self.identity, self.generation):
+                raise LedgerError("corrupt", "The backup is not what the ledger holds. It was removed.")
+            check_meta(self._box, meta)
+
+    @classmethod
+    def restore(
+        cls,
+        path: str,
+        url: str,
+        passphrase: str,
+        run: Run,
+        *,
+        replace: bool = False,
+        dry_run: bool = False,
+        clock: Callable[[], float] | None = None,
+        cost: Cost | None = None,
+    ) -> copies.Restored:
+        """Put the backup C(path) where the URL says. Nothing in it counts as proven, and its identity is a new one: a run that is still at
+        the ledger it was taken of notices.
+
+        LedgerError C(file_exists) where there is one, unless C(replace): then that is kept, and C(locked) where a run is under way in it.
+        """
+        path = os.path.abspath(os.path.expanduser(path))
+        with closing(Database(url, clock)) as database, cls.open(copies.url_of(path), passphrase, dry_run=True, cost=cost) as backup:
+            # All of it is opened: what cannot be read now could not be read later either.
+            devices = len(backup.devices(include_secrets=True, include_retired=True))
+            there = _what_is_there(database, lambda: cls.open(url, passphrase, dry_run=True, clock=clock, cost=cost), replace)
+            if not there:
+                database.check_makeable()
+            if dry_run:
+                return copies.Restored(devices)
+            renew_it = backup._renewing(run, clock)
+            kept = ""
+            with backup._look() as (source, _now):
+                if database.path is None:
+                    if there:
+                        kept = copies.kept_name(path)
+                        with copies.beside(kept) as temporary, database.begin(write=False) as connection:
+                            copies.copy_ledger(connection, True, temporary)
+                            copies.rename_new(temporary, kept)
+                    copies.replace_rows(source, database, renew_it, may_replace=there)
+                else:
+                    with copies.beside(database.path) as temporary:
+                        copies.copy_ledger(source, False, temporary)
+                        with closing(Database(copies.url_of(temporary))) as copy, copy.begin(write=True) as connection:
+                            renewed = renew_it(connection)
+                        kept = copies.put_in_place(temporary, database, may_replace=there)
+                    Witness(database.path).tell(renewed.identity, renewed.generation)
+            return copies.Restored(devices, kept)
+
+    def _renewing(self, run: Run, clock: Callable[[], float] | None) -> Callable[[Connection], Meta]:
+        """Makes a copy of this ledger one of its own."""
+
+        def renewed(connection: Connection) -> Meta:
+            change = Change(connection, self._box, clock() if clock else time.time(), _who(), run, dry=False)
+            settling.take_back_every_proof(change, f"restored from a backup, generation {self.generation}")
+            change.write()
+            return renew(connection, self._box, self._meta)
+
+        return renewed
 
     # -- from one process of a run to another -------------------------------------------------------------------------------------
 
@@ -565,6 +701,30 @@ class Ledger:
         if meta.generation < self._meta.generation:
             raise behind(self.label)
         return meta
+
+
+def _what_is_there(database: Database, open_it: Callable[[], Ledger], replace: bool) -> bool:
+    """Whether a ledger, or what is left of one, is where a backup is to go."""
+    try:
+        with open_it() as ledger:
+            if not replace:
+                raise copies.already_there(database.label)
+            copies.refuse_held([name for name, device in ledger.devices().items() if device["lease"]], database.label)
+    except LedgerError as error:
+        if error.reason == "absent":
+            # A file that nothing was written to yet is in nobody's way.
+            return database.path is not None and os.path.lexists(database.path)
+        if error.reason not in ("wrong_passphrase", "tampered", "corrupt", "not_a_ledger", "database", "schema"):
+            raise
+        if not replace:
+            failure = copies.already_there(database.label)
+        elif database.is_postgresql and error.reason not in ("wrong_passphrase", "tampered"):
+            raise
+        else:
+            return True
+    else:
+        return True
+    raise failure
 
 
 class _Undone(Exception):

@@ -135,6 +135,9 @@ class Pbxs:
     def can_replace(self, device: Device) -> bool:
         return False
 
+    def can_prove(self, device: Device) -> bool:
+        return True
+
     def kind_of_due(self, device: Device) -> Kind:
         return _CHANGE
 
@@ -244,7 +247,7 @@ def _proof(result: Result, candidates: Sequence[str]) -> Proof:
         return Proof(None, answer.reason, answer.message)
     live, message = _LIVE.get(str(result.get("live"))), result["message"]
     if result["status"] == "refused" and len(candidates) < 2:
-        return Proof(None, "", message, refused=candidates[0] == STAGED)
+        return Proof(None, "", message, refused=True)
     if live in (STAGED, CURRENT):
         return Proof(live, "", "" if live == STAGED else message)
     return Proof(live, _reason(result["status"], result["reason"]), message)

@@ -154,6 +154,9 @@ class _Routers:
     def can_replace(self, device: Device) -> bool:
         return _uses_rms(device)
 
+    def can_prove(self, device: Device) -> bool:
+        return _can_log_in(device)
+
     def kind_of_due(self, device: Device) -> Kind:
         if not _uses_rms(device):
             return _AT_ROUTERS
@@ -328,7 +331,7 @@ def _entries(result: Mapping[str, t.Any], number: int) -> list[Mapping[str, t.An
 def _proof(entry: Mapping[str, t.Any], candidates: Sequence[str]) -> Proof:
     live = _LIVE.get(str(entry.get("live")))
     if entry["status"] == "refused" and len(candidates) < 2:
-        return Proof(None, "", entry["message"], refused=candidates[0] == STAGED)
+        return Proof(None, "", entry["message"], refused=True)
     return Proof(live, "" if live in (STAGED, CURRENT) else entry["reason"], "" if live == STAGED else entry["message"])
 
 

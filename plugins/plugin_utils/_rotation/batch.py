@@ -19,6 +19,8 @@ from ansible_collections.keyturn.devices.plugins.module_utils._passwords.policy 
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.due import Due, Record, Rules, Unsettled, parse_time
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.product import Device, Kind, Member, Product, Sighting, Source
 
+_VERIFY = Kind("verify", asks=False, verifies=True)
+
 # What a batch is sealed for; a text sealed for something else does not open as one.
 _PURPOSE = "batch of a rotation"
 
@@ -220,6 +222,18 @@ def batches_of_due(
             members = tuple(Member(entry.device, entry.sighting, how, entry.failed_before) for entry in part)
             wishes = {entry.device.name: _wish(entry, records.get(entry.device.name, {})) for entry in part}
             batches.append(Batch(number, kind, members, wishes, list_id_of(run_id, number, how) if kind.collects else ""))
+    return batches
+
+
+def batches_of_verification(devices: Sequence[Device], sizes: Sizes) -> list[Batch]:
+    """Devices of one site and the same settings together."""
+    groups: dict[tuple[str, int], list[Device]] = {}
+    for device in devices:
+        groups.setdefault((device.site, id(device.terms)), []).append(device)
+    batches: list[Batch] = []
+    for group in groups.values():
+        for part in cut(group, sizes, first=not batches):
+            batches.append(Batch(len(batches) + 1, _VERIFY, tuple(Member(device, Sighting()) for device in part), {}))
     return batches
 
 

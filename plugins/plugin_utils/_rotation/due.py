@@ -76,6 +76,8 @@ class Plan:
 
     due: list[Due] = field(default_factory=list)
     unsettled: list[Unsettled] = field(default_factory=list)
+    #: Whose passwords a login can prove, where nothing is to be changed.
+    verifiable: list[Device] = field(default_factory=list)
     refused: list[Refused] = field(default_factory=list)
     not_due: list[str] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)

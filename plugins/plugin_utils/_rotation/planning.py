@@ -22,28 +22,29 @@ from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.batch im
     Sizes,
     batches_of_due,
     batches_of_unsettled,
+    batches_of_verification,
     sealed,
 )
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.due import Plan, Record, Rules, make_plan, parse_time
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.inventory import Found, read_devices
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.product import CONTROLLER, Device, Fault, Problem, Product, Sighting
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.sources import given_passwords
-from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.summary import Planned, announce, unmasked_told
+from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.summary import ROTATE, VERIFY, Planned, announce, unmasked_told
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.tally import Told
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.variables import HostVariables
+from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.verifying import plan_verification
 
 
 class Planning:
-    """One run being planned. C(names): its hosts. C(open_only): settle what earlier runs left open, and rotate nothing else."""
+    """One run being planned. C(names): its hosts. C(job): what it is for; only to rotate are sources read."""
 
-    def __init__(
-        self, product: Product, names: Sequence[str], variables: HostVariables, redactor: Redactor, *, open_only: bool = False
-    ) -> None:
+    def __init__(self, product: Product, names: Sequence[str], variables: HostVariables, redactor: Redactor, *, job: str = ROTATE) -> None:
         self._product = product
         self._names = names
         self._variables = variables
         self._redactor = redactor
-        self._open_only = open_only
+        self._job = job
+        self._open_only = job != ROTATE
         self._now = datetime.datetime.now(datetime.timezone.utc)
         self._run_id = uuid.uuid4().hex
         self._found: Found | None = None
@@ -88,7 +89,7 @@ class Planning:
 
     def plan(self, ledger: Ledger) -> dict[str, t.Any]:
         """The result of the plan. Nothing of it is a secret but what is sealed."""
-        return self._result(ledger, *self.decide(ledger))
+        return self._result(ledger, *self.decide(ledger, plan_verification if self._job == VERIFY else make_plan))
 
     def decide(self, ledger: Ledger, decide: Callable[..., Plan] = make_plan) -> tuple[Plan, Mapping[str, Record], list[Order]]:
         """What is to be done with each device, what the ledger knows of them, and the batches. C(decide): as C(make_plan)."""
@@ -124,7 +125,8 @@ class Planning:
         sightings: dict[str, Sighting] = {}
         failure: Fault | None = None
         try:
-            for group in groups.values():
+            # What a listing says of a device, a login tells better.
+            for group in groups.values() if self._job != VERIFY else ():
                 found, requests = self._product.look_up(group, self._redactor)
                 sightings.update(found)
                 self._requests += requests
@@ -160,6 +162,8 @@ class Planning:
 
     def _batches(self, plan: Plan, records: Mapping[str, Record]) -> list[Batch]:
         sizes = Sizes(self.found.run["first_batch_size"], self.found.run["batch_size"])
+        if plan.verifiable:
+            return batches_of_verification(plan.verifiable, sizes)
         unsettled = batches_of_unsettled(self._product, plan.unsettled, sizes)
         due = batches_of_due(self._product, plan.due, records, sizes, len(unsettled), self._run_id)
         return [*unsettled, *due]
@@ -168,6 +172,7 @@ class Planning:
         result = {
             "run_id": self._run_id,
             "product": self._product.name,
+            "job": self._job,
             "ledger": ledger.label,
             "devices": len(self._names),
             "due": [
@@ -181,6 +186,7 @@ class Planning:
                 if not due.unsettled_first
             ],
             "unsettled": [entry.device.name for entry in plan.unsettled],
+            "verifiable": [device.name for device in plan.verifiable],
             "not_due": len(plan.not_due),
             "refused": unmasked_told(self.refused(plan), self._redactor.text),
             "long_offline": self._long_offline(records),

@@ -140,7 +140,7 @@ class Answer:
 class Proof:
     """What logins showed. C(live): STAGED, CURRENT, NEITHER when both were refused, None when nothing was proven.
 
-    C(refused): the staged password alone was tried, and refused.
+    C(refused): only one password was tried, and it was refused.
     """
 
     live: str | None = None
@@ -156,7 +156,8 @@ class Kind:
     C(name): for people and for the product. C(asks): whether the devices are asked to change. C(looks_first): a login tells what an earlier
     run left; only what it leaves open is asked for. C(proves): whether logins can follow. C(proves_itself): asking ends with a login of its
     own, and its answer says what that proved. C(collects): the passwords are the vendor's, and have to be fetched first. C(recovers): it
-    needs no password that works, so that orphaned devices get one too.
+    needs no password that works, so that orphaned devices get one too. C(verifies): nothing is changed, a login with the current password
+    tells whether it is in force.
     """
 
     name: str
@@ -166,11 +167,12 @@ class Kind:
     proves_itself: bool = False
     collects: bool = False
     recovers: bool = False
+    verifies: bool = False
 
     @property
     def goes_near(self) -> bool:
         """Whether something has to run near the devices."""
-        return self.looks_first or self.proves or self.proves_itself
+        return self.looks_first or self.proves or self.proves_itself or self.verifies
 
 
 class NotKept(Exception):
@@ -272,6 +274,9 @@ class Product(t.Protocol):
 
     def can_replace(self, device: Device) -> bool:
         """Whether a password in doubt may be left behind for a new one, after it was tried: only where no old one is needed."""
+
+    def can_prove(self, device: Device) -> bool:
+        """Whether there is a way to log in to it, which proves a password."""
 
     def kind_of_due(self, device: Device) -> Kind:
         """How a device gets a new password."""

@@ -15,6 +15,9 @@ from ansible_collections.keyturn.devices.plugins.module_utils._module import Mod
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.product import Product
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.tally import Told, told_of
 
+#: What a run is for.
+ROTATE, RECONCILE, VERIFY = JOBS = ("rotate", "reconcile", "verify")
+
 _STATE = {
     "committed": "changed; the new password is in force and in the ledger",
     "would_change": "would be changed",
@@ -37,6 +40,13 @@ _STATE = {
     "already_staged": "left alone; an earlier rotation of it is not settled",
     "changed_meanwhile": "left alone; another run has just rotated it",
     "nothing_staged": "settled by another run",
+    "verified": "proven; a login with the password of the ledger succeeded",
+    "would_verify": "would be logged in to",
+    "disproved": "failed; it refuses the password that the ledger calls current, which stays there and counts as proven no more",
+    "unproven": "failed; no login could be finished, and nothing was changed",
+    "unknown_password": "failed; the ledger does not know its password",
+    "not_provable": "cannot be proven; there is no way to log in to it, so that only its next rotation can tell",
+    "left_to_reconcile": "left to the reconcile playbook; an earlier run left it open",
     "not_due": "not due",
     "unsettled": "open from an earlier run; it would be settled first",
 }
@@ -47,6 +57,10 @@ _ADVICE = {
     "not_sent": "Nothing was sent to it; it is tried again on the next run.",
     "no_current_password": "The ledger does not know its present password; import it with keyturn.devices.ledger (state=imported).",
     "old_password_in_force": "A login proved the old password, whatever was said before. It is tried again on the next run.",
+    "disproved": (
+        "Find out its password and import it with keyturn.devices.ledger (state=imported). Where a new one can be set without the old one, "
+        "the next rotation does that."
+    ),
     "ledger_unavailable": "The staged password is in the ledger. Bring the ledger back, then run the reconcile playbook.",
     "bad_input": "Correct its variables in the inventory and run again.",
 }
@@ -66,6 +80,13 @@ _WORDS = (
     ("offline", "offline"),
     ("left_alone", "left alone"),
 )
+_WORDS_OF_VERIFICATION = (
+    ("verified", "proven"),
+    ("failed", "failed"),
+    ("orphaned", "orphaned"),
+    ("offline", "offline"),
+    ("left_alone", "left alone"),
+)
 _BAD = ("failed", "unknown", "orphaned")
 
 
@@ -73,7 +94,7 @@ _BAD = ("failed", "unknown", "orphaned")
 class Planned:
     """What the plan told: C(devices) of the run, C(not_due) how many. C(batches): the names of each. C(refused): whom no batch holds.
 
-    C(long_offline): whom being offline makes red by now.
+    C(long_offline): whom being offline makes red by now. C(job): what the run is for. C(verifiable): who is logged in to.
     """
 
     run_id: str
@@ -87,6 +108,13 @@ class Planned:
     long_offline: frozenset[str]
     summary_limit: int
     recap_limit: int
+    job: str = ROTATE
+    verifiable: Sequence[str] = ()
+
+    @property
+    def words(self) -> Sequence[tuple[str, str]]:
+        """The statuses that a tally counts, and what they are called."""
+        return _WORDS_OF_VERIFICATION if self.job == VERIFY else _WORDS
 
     @classmethod
     def read(cls, plan: Mapping[str, t.Any]) -> Planned:
@@ -103,12 +131,16 @@ class Planned:
             long_offline=frozenset(plan["long_offline"]),
             summary_limit=plan["summary_limit"],
             recap_limit=plan["recap_limit"],
+            job=plan["job"],
+            verifiable=plan["verifiable"],
         )
 
 
 def announce(planned: Planned, product: Product, everyone: bool) -> list[str]:
     """Who is due and why. Beyond the summary's limit only how many, unless C(everyone) is asked for."""
     due, refused = planned.due, planned.refused
+    if planned.job == VERIFY:
+        return _announce_verification(planned, product)
     counts = {result: sum(told.result == result for told in refused) for result in ("orphaned", "offline", "bad_input", "refused")}
     offline = counts["offline"] + sum(told.result == "offline_unsettled" for told in refused)
     text = [
@@ -125,6 +157,16 @@ def announce(planned: Planned, product: Product, everyone: bool) -> list[str]:
     return text + [_line(entry) for entry in (_described(told, product) for told in refused)]
 
 
+def _announce_verification(planned: Planned, product: Product) -> list[str]:
+    names = planned.verifiable if len(planned.verifiable) <= planned.summary_limit else ()
+    return [
+        f"{len(planned.verifiable)} of {planned.devices} {product.nouns[1]} are logged in to, once each; nothing is changed on any. "
+        f"Run {planned.run_id}, {planned.ledger}",
+        *(f"{name}: is logged in to with the password of the ledger" for name in names),
+        *(_line(_described(told, product)) for told in planned.refused),
+    ]
+
+
 def summarise(
     planned: Planned, product: Product, batches: Sequence[Mapping[str, t.Any]], stop: str, *, check_mode: bool
 ) -> dict[str, t.Any]:
@@ -139,13 +181,14 @@ def summarise(
     if check_mode:
         told.update((name, Told(name, "unsettled")) for name in planned.unsettled)
         told.update((entry["name"], Told(entry["name"], "would_change")) for entry in planned.due)
+        told.update((name, Told(name, "would_verify")) for name in planned.verifiable)
     worked = {batch["place"] for batch in batches}
     reached = {name for place in worked for name in planned.batches[place]}
     unreached = [name for names in planned.batches for name in names if name not in told and name not in reached]
     if not check_mode:
         told.update((name, Told(name, "not_reached", "not_sent", stop)) for name in dict.fromkeys(unreached))
     described = [_described(entry, product) for entry in told.values()]
-    counts = {status: sum(entry["status"] == status for entry in described) for status, _word in _WORDS}
+    counts = {status: sum(entry["status"] == status for entry in described) for status, _word in planned.words}
     not_reached = sum(entry["status"] == "not_reached" for entry in described)
     lines = [
         _line(entry)
@@ -156,7 +199,7 @@ def summarise(
         lines.append(f"{not_reached} {product.nouns[1]} were not reached; their passwords are unchanged and nothing was sent to them")
     if stop:
         lines.append(f"The run stopped early: {stop}")
-    tally = ", ".join(f"{counts[status]} {word}" for status, word in _WORDS)
+    tally = ", ".join(f"{counts[status]} {word}" for status, word in planned.words)
     lines.append(tally)
     outcomes = {entry["name"]: _recap(entry, entry["name"] in planned.long_offline) for entry in described}
     bad = sum(outcome["red"] for outcome in outcomes.values()) - not_reached
@@ -206,7 +249,7 @@ def _described(told: Told, product: Product) -> dict[str, str]:
     status = told.status
     advice = {**_ADVICE, **product.advice}
     needs_something = status in _ADVICE_BY_STATUS
-    reason = status if status == "orphaned" else told.reason
+    reason = status if status == "orphaned" else "disproved" if told.result == "disproved" else told.reason
     what_to_do = advice.get(reason, _ADVICE_BY_STATUS[status]) if needs_something else ""
     return {
         "name": told.name,

@@ -21,6 +21,11 @@ STATUS = {
     "without_password": "failed",
     "not_reached": "not_reached",
     "settled": "settled",
+    "verified": "verified",
+    "would_verify": "verified",
+    "disproved": "failed",
+    "unproven": "failed",
+    "unknown_password": "failed",
     "fenced": "unknown",
     "kept": "unknown",
     "lost_lease": "unknown",
@@ -30,7 +35,7 @@ STATUS = {
     "offline_unsettled": "offline",
 }
 #: The statuses that are no failure of their own.
-GOOD = ("changed", "settled", "left_alone", "offline", "not_due")
+GOOD = ("changed", "settled", "verified", "left_alone", "offline", "not_due")
 
 
 @dataclass(frozen=True)

@@ -2,71 +2,128 @@
 # GNU General Public License v3.0 or later (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the ledger tells of a whole fleet: looks whether devices could be recovered, open cases, and how runs ended."""
+"""What happened by run and date, and who waits, as the ledger tells it."""
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
-from support.ledgers import Clock, committed, run_of, settled, staged
+import pytest
+from support.actions import run_action
+from support.ledgers import PASSPHRASE, Clock, cheap_keys, committed, opened, run_of, settled, staged
 
-from ansible_collections.keyturn.devices.plugins.module_utils._ledger.records import CaseChange
+from ansible_collections.keyturn.devices.plugins.action import ledger_history
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger import store
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger.database import Database
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger.records import ImportRow
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.store import Ledger
 
-
-def test_the_newest_look_counts_and_follows_the_device(ledger: Ledger, clock: Clock) -> None:
-    committed(ledger, "office", "First-Pass-1")
-    ledger.note_readiness("office", ("mailbox", "test"), run_of("one"))
-    # Nobody has imported its password yet, so that there is no record of it.
-    ledger.note_readiness("annex", (), run_of("one"))
-    clock.advance(3600)
-    ledger.note_readiness("office", (), run_of("two"))
-    ledger.follow({"office": "S-1"}, run_of("three"))
-    ledger.follow({"head office": "S-1"}, run_of("four"))
-
-    told = ledger.readiness()
-
-    assert {name: (look["ready"], look["failed"]) for name, look in told.items()} == {"head office": (True, []), "annex": (True, [])}
-    assert told["head office"]["at"] > told["annex"]["at"]
+DAY = 86400
 
 
-def test_a_look_that_failed_says_what_failed(ledger: Ledger) -> None:
-    ledger.note_readiness("office", ("mailbox", "test"), run_of("one"))
-    look = ledger.readiness()["office"]
-    assert (look["ready"], look["failed"]) == (False, ["mailbox", "test"])
-    assert ledger.devices() == {}, "a look makes no record of a device"
+class FakeVariables:
+    """An inventory that knows some of the devices; the policy of each."""
+
+    policies: dict[str, Any] = {"old": {"max_age_days": 30}, "new": {}}
+
+    def __init__(self, *_given: object) -> None:
+        pass
+
+    def knows(self, name: str) -> bool:
+        return name in self.policies
+
+    def of(self, name: str) -> dict[str, Any]:
+        return {"device_password_policy": self.policies[name]}
+
+    def resolve(self, value: Any, _raw: object) -> Any:
+        return value
 
 
-def test_every_open_case_is_told_at_once(ledger: Ledger, clock: Clock) -> None:
-    for name in ("hq", "edge", "closed"):
-        ledger.open_case(name, None, "enterprise_server", run_of("one"))
-    secrets = {"session": "SECRET-session"}
-    ledger.change_case("hq", None, CaseChange("armed", step="reset_mode", armed_at=1.0, deadline=clock(), secrets=secrets), run_of("one"))
-    ledger.change_case("closed", None, CaseChange("over", state="closed"), run_of("one"))
+@pytest.fixture
+def told(sqlite_url: str, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The history of three nights, asked for by options."""
+    cheap_keys(monkeypatch)
+    with opened(sqlite_url, clock) as ledger:
+        _three_nights(ledger, clock)
+    monkeypatch.setattr(ledger_history, "HostVariables", FakeVariables)
+    monkeypatch.setattr(store, "Database", lambda url, _clock=None: Database(url, clock))
 
-    told = ledger.open_cases()
+    def ask(**options: Any) -> dict[str, Any]:
+        variables = {"groups": {"routers": ["old", "new"]}, "inventory_hostname": "localhost"}
+        given = {"ledger_url": sqlite_url, "ledger_passphrase": PASSPHRASE, **options}
+        return run_action(ledger_history.ActionModule, variables=variables, **given)
 
-    assert {name: (case["step"], case["expired"]) for name, case in told.items()} == {"hq": ("reset_mode", True), "edge": ("", False)}
-    assert "SECRET" not in repr(told)
+    return ask
 
 
-def test_runs_tell_where_their_devices_stood_at_the_end(ledger: Ledger, clock: Clock) -> None:
-    first, second = run_of("first"), run_of("second")
-    staged(ledger, first, {"a": "First-Pass-1", "b": "First-Pass-2", "c": "First-Pass-3"})
-    clock.advance(60)
-    settled(ledger, first, "a", "changed", proof="login")
-    settled(ledger, first, "b", "failed", reason="offline")
-    settled(ledger, first, "c", "unknown", reason="timeout")
-    clock.advance(3600)
-    staged(ledger, second, {"b": "Second-Pass-2"})
+def _three_nights(ledger: Ledger, clock: Clock) -> None:
+    committed(ledger, "old", "CANARY-old")
+    committed(ledger, "lost", "CANARY-lost")
+    clock.advance(60 * DAY)
+    for night in ("night-1", "night-2"):
+        run = run_of(night)
+        staged(ledger, run, {"bad": f"CANARY-{night}", "new": f"CANARY-new-{night}"})
+        settled(ledger, run, "bad", "failed", reason="offline" if night == "night-1" else "rejected_by_policy")
+        settled(ledger, run, "new", "changed", proof="vendor")
+        clock.advance(DAY + 60)
+    ledger.import_passwords([ImportRow("taken over", "CANARY-imported", None)], run_of("import"))
+    staged(ledger, run_of("night-3"), {"open": "CANARY-open", "lost": "CANARY-lost-2"})
+    settled(ledger, run_of("night-3"), "open", "unknown", reason="timeout")
+    settled(ledger, run_of("night-3"), "lost", "unknown", live="neither", proof="login")
+    found = ledger.devices(["old"])["old"]["current"]["id"]
+    assert ledger.disproved({"old": found}, run_of("verify"))[0].status == "disproved"
 
-    runs = ledger.runs(10)
 
-    assert [run["run_id"] for run in runs] == ["second", "first"]
-    assert (runs[1]["began"] < runs[1]["ended"], runs[0]["outcomes"][0]["to"]) == (True, "staged")
+def outcomes(result: dict[str, Any]) -> dict[str, tuple[str, str]]:
+    return {entry["name"]: (entry["outcome"], entry["reason"]) for entry in result["failed"]}
 
-    def counted(run: dict[str, Any]) -> dict[str, int]:
-        return {outcome["to"]: outcome["devices"] for outcome in run["outcomes"]}
 
-    assert counted(runs[1]) == {"current": 1, "dropped": 1, "staged": 1}
-    assert [run["run_id"] for run in ledger.runs(1)] == ["second"]
+def names(result: dict[str, Any], what: str) -> list[str]:
+    return [entry["name"] for entry in result[what]]
+
+
+def test_last_night_and_who_waits(told: Any, tmp_path: Path) -> None:
+    result = told(path=str(tmp_path / "x.json"))
+    assert outcomes(result) == {
+        "open": ("unknown", "timeout"),
+        "lost": ("orphaned", "neither_logs_in"),
+        "old": ("refused", "unauthorized"),
+    }
+    assert [(run["run_id"], run["counts"]) for run in result["runs"]] == [
+        ("night-3", {"unknown": 1, "orphaned": 1}),
+        ("verify", {"refused": 1}),
+    ]
+    assert result["overdue"] == [{"name": "old", "days": 62, "allowed": 30}]
+    assert names(result, "never_proven") == ["old", "taken over"]
+    assert {entry["name"]: entry["times"] for entry in result["failing"]} == {"bad": 2, "lost": 1, "open": 1}
+    assert (names(result, "offline"), names(result, "unsettled"), names(result, "orphaned")) == (["bad"], ["open"], ["lost"])
+    assert names(result, "without_password") == ["bad"]
+    assert any(line.startswith("bad: has failed 2 times in a row") for line in result["lines"])
+    written = json.loads((tmp_path / "x.json").read_text())
+    assert written["failed"] == result["failed"]
+    assert (tmp_path / "x.json").stat().st_mode & 0o777 == 0o600
+    assert "CANARY" not in result["printed"] + json.dumps(written)
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"run": "night-1"}, {"bad": ("failed", "offline")}),
+        (
+            {"run": "night"},
+            {"bad": ("failed", "rejected_by_policy"), "open": ("unknown", "timeout"), "lost": ("orphaned", "neither_logs_in")},
+        ),
+        ({"since": "2300-01-01"}, {}),
+        ({"since": "2000-01-01T00:00:00+01:00", "devices": ["bad"]}, {"bad": ("failed", "rejected_by_policy")}),
+    ],
+)
+def test_by_run_and_date(told: Any, options: dict[str, Any], expected: dict[str, Any]) -> None:
+    assert outcomes(told(**options)) == expected
+
+
+@pytest.mark.parametrize("options", [{"run": "another"}, {"since": "last night"}])
+def test_what_cannot_be_told_is_an_error(told: Any, options: dict[str, Any]) -> None:
+    result = told(**options)
+    assert (result["failed"], result["reason"]) == (True, "input")

@@ -53,7 +53,7 @@ class Fleet:
         """Check -> reason, of those that are not ok."""
         variables = {name: value for name, value in {**DEVICE, **self.variables}.items() if value is not None}
         product = PbxReadiness()
-        planning = Planning(product, [NAME], FakeVariables({NAME: variables}, shared=role_variables()), Redactor(), open_only=True)
+        planning = Planning(product, [NAME], FakeVariables({NAME: variables}, shared=role_variables()), Redactor(), job="reconcile")
         planning.read([NAME])
         device = planning.found.devices[0]
         looked = product.look(device, self.current, self.why_unknown, self.call, may_test=self.may_test)

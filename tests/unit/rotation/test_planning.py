@@ -58,9 +58,9 @@ class Scene:
         self.variables = FakeVariables({name: {"device_serial": f"S-{name}", **values} for name, values in own.items()}, shared=ROLE)
         self.planning: Planning
 
-    def plan(self, *names: str, open_only: bool = False) -> dict[str, Any]:
+    def plan(self, *names: str, job: str = "rotate") -> dict[str, Any]:
         ledger: Any = self.ledger
-        self.planning = Planning(self.boxes, names or self.names, self.variables, self.redactor, open_only=open_only)
+        self.planning = Planning(self.boxes, names or self.names, self.variables, self.redactor, job=job)
         self.planning.read(self.names)
         return self.planning.plan(ledger)
 
@@ -232,7 +232,7 @@ def test_a_source_that_gives_nothing_fails_its_device_alone(tmp_path: Path) -> N
 def test_only_settling_reads_no_source_and_rotates_nobody() -> None:
     scene = Scene(a={"device_password_source": {"kind": "csv", "path": "/nowhere.csv"}}, b={"device_password_source": "{{ broken }}"})
     scene.ledger.records["a"] = record(staged={"attempts": 1})
-    planned = scene.plan(open_only=True)
+    planned = scene.plan(job="reconcile")
     assert (refused(planned), planned["due"]) == ({}, [])
     # The second is for what cannot be settled in any other way than by a new password, which is decided once it was tried.
     assert [(batch["stages"], batch["names"]) for batch in planned["batches"]] == [(False, ["a"]), (True, ["a"])]

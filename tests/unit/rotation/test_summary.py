@@ -43,6 +43,8 @@ def planned(*batches: Sequence[str], refused: Sequence[Told] = (), **more: Any) 
         "long_offline": [],
         "summary_limit": 100,
         "recap_limit": 100,
+        "job": "rotate",
+        "verifiable": [],
         **more,
     }
     return Planned.read(plan)

@@ -1,0 +1,174 @@
+# Copyright (c) 2026, keyturn.devices contributors
+# GNU General Public License v3.0 or later (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The jobs of every day as a user runs them: verify, show, backup, restore, and handing passwords over to other stores."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from integration.canaries import CommandLines, found_below, found_in
+from integration.cores import Core
+from integration.sites import site
+
+VAULT_PASSWORD = "password of the encrypted files"
+# What the modules of other collections are called with, recorded where the test can read it.
+RECORDER = """
+import json
+from ansible.module_utils.basic import AnsibleModule
+
+def main():
+    module = AnsibleModule(argument_spec={spec})
+    if {fails}:
+        module.fail_json(msg="refused, quoting " + str(module.params))
+    with open({path!r}, "a") as file:
+        file.write(json.dumps(module.params) + "\\n")
+    module.exit_json(changed=True)
+
+main()
+"""
+VAULT_SPEC: dict[str, Any] = {
+    "url": {},
+    "engine_mount_point": {},
+    "path": {"required": True},
+    "data": {"type": "dict", "required": True},
+}
+SOPS_SPEC: dict[str, Any] = {"path": {"required": True}, "content_yaml": {"type": "raw", "no_log": True}, "mode": {}}
+
+
+@pytest.fixture
+def password_store(tmp_path: Path) -> Iterator[dict[str, str]]:
+    """A real password store with a key of its own."""
+    # The socket of its agent has to have a short name.
+    home = Path(subprocess.run(["mktemp", "-d", "/tmp/kt-gpg.XXXXXX"], check=True, capture_output=True, text=True).stdout.strip())
+    environment = {"GNUPGHOME": str(home), "PASSWORD_STORE_DIR": str(tmp_path / "store")}
+    known = {**os.environ, **environment}
+    make = ["gpg", "--batch", "--passphrase", "", "--quick-generate-key", "keyturn@example.com", "rsa2048", "encrypt", "never"]
+    subprocess.run(make, check=True, env=known, capture_output=True)
+    subprocess.run(["pass", "init", "keyturn@example.com"], check=True, env=known, capture_output=True)
+    yield environment
+    subprocess.run(["gpgconf", "--kill", "gpg-agent"], check=False, env=known)
+    shutil.rmtree(home)
+
+
+def stand_in(folder: Path, collection: str, module: str, spec: dict[str, Any], *, fails: bool = False) -> Path:
+    """A collection with one module of a documented interface that records what it was called with."""
+    namespace, name = collection.split(".")
+    root = folder / "collections" / "ansible_collections" / namespace / name
+    (root / "plugins" / "modules").mkdir(parents=True, exist_ok=True)
+    (root / "galaxy.yml").write_text(f"namespace: {namespace}\nname: {name}\nversion: 9.9.9\n")
+    calls = folder / f"{module}.calls"
+    (root / "plugins" / "modules" / f"{module}.py").write_text(RECORDER.format(spec=spec, fails=fails, path=str(calls)))
+    return calls
+
+
+def calls_in(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_jobs_of_every_day(newest_core: Core, tmp_path: Path) -> None:
+    with site(tmp_path, newest_core, routers=3) as place:
+        first, second, third = place.hosts
+        assert place.run("rotate_routers").returncode == 0
+        backed_up = place.run("backup", "-e", "backup_file=backup.db")
+        assert backed_up.returncode == 0, backed_up.stdout
+        assert "holds 3 devices" in backed_up.stdout
+
+        # RMS alone proves nothing to somebody who asks for a login.
+        verified = place.run("verify")
+        assert verified.returncode == 0, verified.stdout
+        assert f"{first}: cannot be proven" in verified.stdout
+        assert "0 proven, 0 failed, 0 orphaned, 0 offline, 3 left alone" in verified.stdout
+
+        place.rms.set(fates={place.serials[first]: "rejected_by_policy"})
+        place.run("rotate_routers", "-e", "router_rotation_force=true", "-e", "router_rotation_failure_limit_percent=100")
+        shown = place.run("show", "-e", f"show_file={tmp_path / 'x.json'}")
+        assert shown.returncode == 0, shown.stdout
+        assert f"{first}: failed (rejected_by_policy)" in shown.stdout
+        assert [entry["name"] for entry in json.loads((tmp_path / "x.json").read_text())["failing"]] == [first]
+        by_date = place.run("show", "-e", "show_since=2999-11-20")
+        assert f"{first}: failed (" not in by_date.stdout
+
+        newest = {name: record["current"]["password"] for name, record in place.records().items()}
+        refused = place.run("restore", "-e", "restore_file=backup.db")
+        assert refused.returncode == 2
+        assert "already" in refused.stdout
+        assert {name: record["current"]["password"] for name, record in place.records().items()} == newest
+        restored = place.run("restore", "-e", "restore_file=backup.db", "-e", "restore_replace=true")
+        assert restored.returncode == 0, restored.stdout
+        assert len(list(tmp_path.glob("ledger.db.replaced-*"))) == 1
+        records = place.records()
+        assert [records[name]["last_verified"] for name in (first, second, third)] == [None] * 3
+        assert records[second]["current"]["password"] != newest[second]
+        # What the backup did not know is set anew, and nothing is lost.
+        place.rms.set(fates={"*": "ok"})
+        assert place.run("rotate_routers").returncode == 0
+        assert place.lost() == []
+
+
+def test_new_passwords_are_handed_over_and_made_up_for(newest_core: Core, tmp_path: Path, password_store: dict[str, str]) -> None:
+    with site(tmp_path, newest_core, routers=2) as place, CommandLines() as seen:
+        first, _second = place.hosts
+        vault_calls = stand_in(tmp_path, "community.hashi_vault", "vault_kv2_write", VAULT_SPEC, fails=True)
+        sops_calls = stand_in(tmp_path, "community.sops", "sops_encrypt", SOPS_SPEC)
+        (tmp_path / "vault-password.txt").write_text(VAULT_PASSWORD + "\n")
+        (tmp_path / "own.yml").write_text(
+            json.dumps([{"name": "Own", "ansible.builtin.assert": {"that": "lookup('keyturn.devices.password', inventory_hostname)"}}])
+        )
+        place.group_vars = {
+            "password_handover_stores": ["passwordstore", "ansible_vault", "hashi_vault", "sops", str(tmp_path / "own.yml")],
+            "password_handover_ansible_vault_password_file": str(tmp_path / "vault-password.txt"),
+            "password_handover_hashi_vault_url": "https://vault.example.com",
+        }
+        place.env = {
+            **password_store,
+            "ANSIBLE_COLLECTIONS_PATH": f"{os.environ['ANSIBLE_COLLECTIONS_PATH']}:{tmp_path / 'collections'}",
+            "ANSIBLE_LOG_PATH": str(tmp_path / "ansible.log"),
+            "ANSIBLE_LOCAL_TEMP": str(tmp_path / "tmp"),
+            "ANSIBLE_REMOTE_TEMP": str(tmp_path / "tmp"),
+        }
+
+        done = place.run("rotate_routers", "-vvvv")
+
+        # A store that fails costs nothing but itself, and is told.
+        assert done.returncode == 2, done.stdout
+        passwords = {name: record["current"]["password"] for name, record in place.records().items()}
+        assert f"{first}: its password is in force and in the ledger, but was not handed over to hashi_vault." in done.stdout
+        known = {**os.environ, **password_store}
+        for name, password in passwords.items():
+            stored = subprocess.run(["pass", "show", f"keyturn/{name}"], check=True, env=known, capture_output=True, text=True).stdout
+            assert stored.rstrip("\n") == password
+            encrypted = tmp_path / "keyturn-passwords" / f"{name}.yml"
+            assert encrypted.stat().st_mode & 0o777 == 0o600
+            view = [newest_core.bin / "ansible-vault", "view", encrypted, "--vault-password-file", tmp_path / "vault-password.txt"]
+            opened = subprocess.run(view, check=True, capture_output=True, text=True).stdout
+            assert yaml.safe_load(opened) == {"vaulted_device_password": password}
+        assert {call["content_yaml"]["sops_device_password"] for call in calls_in(sops_calls)} == set(passwords.values())
+        assert place.lost() == []
+        sops_calls.unlink()
+
+        # The next run makes up for it, although nobody is due and nothing is rotated.
+        stand_in(tmp_path, "community.hashi_vault", "vault_kv2_write", VAULT_SPEC)
+        again = place.run("rotate_routers", "-vvvv")
+        assert again.returncode == 0, again.stdout
+        assert {call["path"]: call["data"]["password"] for call in calls_in(vault_calls)} == {
+            f"keyturn/{name}": password for name, password in passwords.items()
+        }
+        assert not sops_calls.exists()
+        vault_calls.unlink()
+        assert place.run("handover").returncode == 0
+        assert not vault_calls.exists()
+    secrets = [*passwords.values(), VAULT_PASSWORD]
+    printed = (done.stdout + again.stdout).encode()
+    assert found_in(b"\n".join([printed, *seen.seen]), secrets) == []
+    assert found_below(tmp_path, secrets, [tmp_path / "vault-password.txt"]) == []
