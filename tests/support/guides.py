@@ -79,7 +79,7 @@ def playbook_variables() -> frozenset[str]:
     """What can be given to a playbook: the options of the roles, and what the playbooks themselves read."""
     of_roles = {name for options in argument_specs().values() for name in options}
     texts = "".join(path.read_text(encoding="utf-8") for path in CHECKOUT.glob("playbooks/*.yml"))
-    own = set(re.findall(r"\b((?:create_ledger|target)\w*)\b", texts))
+    own = set(re.findall(r"\b((?:create_ledger|target|show|backup|restore)\w*)\b", texts))
     # Settings that every part reads (plugins/plugin_utils/_ledger_url.py, _products/routers.py).
     return frozenset(of_roles | own | {"ledger_url", "ledger_passphrase", "ledger_passphrase_file", "rms_url", "rms_token"})
 
