@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from ansible_collections.keyturn.devices.plugins.module_utils._passwords.floors import floor_for, least_floor_for
 from ansible_collections.keyturn.devices.plugins.module_utils._passwords.policy import PasswordPolicy, PolicyError
-from ansible_collections.keyturn.devices.plugins.plugin_utils._fleet.variables import ROLES
+from ansible_collections.keyturn.devices.plugins.plugin_utils._fleet.variables import FIRMWARE, ROLES, UnreadVariables
 from ansible_collections.keyturn.devices.plugins.plugin_utils._products.all import NAMES, product_named
 from ansible_collections.keyturn.devices.plugins.plugin_utils._recovery.servers import KINDS
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.inventory import (
@@ -29,8 +29,6 @@ GROUPS = tuple(ROLES)
 
 _SOURCE = "device_password_source"
 _POLICY = "device_password_policy"
-# Where the inventory plugin keyturn.devices.rms has put it.
-_FIRMWARE = "device_rms_firmware"
 
 
 @dataclass(frozen=True)
@@ -79,7 +77,7 @@ class _Found:
     floors: Callable[[Device, Sighting], Iterable[tuple[str, str | None]]] = lambda _device, _sighting: ()
 
 
-def read_inventory(members: Mapping[str, Sequence[str]], variables: HostVariables) -> Inventory:
+def read_inventory(members: Mapping[str, Sequence[str]], variables: UnreadVariables) -> Inventory:
     """Every device. C(members): the names of each group. Raises ImpossiblePolicy."""
     devices: list[Listed] = []
     problems: list[Problem] = []
@@ -96,14 +94,14 @@ def read_inventory(members: Mapping[str, Sequence[str]], variables: HostVariable
             else:
                 problems.append(problem)
         for name in names:
-            raw, device = variables.of(name), found.devices.get(name)
+            noted, device = variables.noted(name), found.devices.get(name)
             policy = None
             try:
-                policy = policies.of(device, found, _text(raw.get(_FIRMWARE))) if device else None
+                policy = policies.of(device, found, _text(noted[FIRMWARE])) if device else None
             except PolicyError as error:
                 impossible.setdefault("; ".join(f"{part}: {message}" for part, message in error.problems), []).append(name)
             if device and name not in sources and device.source.kind == "csv":
-                sources.update(_file_problem(device, file_beside_inventory(device.source.path, raw)))
+                sources.update(_file_problem(device, file_beside_inventory(device.source.path, noted)))
             devices.append(
                 Listed(
                     name,
@@ -112,7 +110,7 @@ def read_inventory(members: Mapping[str, Sequence[str]], variables: HostVariable
                     "" if name in sources or not device else device.source.kind,
                     policy,
                     found.offline_days.get(name),
-                    _text(raw.get("inventory_file")),
+                    _text(noted["inventory_file"]),
                 )
             )
     if impossible:

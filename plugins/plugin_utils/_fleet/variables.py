@@ -13,11 +13,17 @@ from __future__ import annotations
 import os
 import typing as t
 from collections.abc import Mapping
+from functools import cached_property
 
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.variables import HostVariables, Raw, is_encrypted
 
 #: The roles whose settings describe the devices of a group.
 ROLES: Mapping[str, str] = {"routers": "router_rotation", "pbxs": "pbx_rotation", "bms_servers": "bms_recovery"}
+
+#: Where the inventory plugin keyturn.devices.rms has put the firmware of a router.
+FIRMWARE = "device_rms_firmware"
+#: Variables that are asked for once more when a host has been read.
+NOTED = (FIRMWARE, "inventory_file", "inventory_dir")
 
 #: Stands for a password that was not read.
 NOT_READ = "not read"
@@ -29,19 +35,35 @@ _SECRET = ("rms_token", "ledger_url", "ledger_passphrase", "ledger_passphrase_fi
 _SECRETS = frozenset(f"{role}_{name}" for role in ROLES.values() for name in _SECRET)
 
 
-class FleetVariables(HostVariables):
-    """See above."""
+class UnreadVariables(HostVariables):
+    """Those of hosts, without what gives a secret. C(NOTED) is remembered of each host, because all of them cost more."""
+
+    @cached_property
+    def _noted(self) -> dict[str, Mapping[str, t.Any]]:
+        return {}
+
+    def of(self, name: str) -> Raw:
+        raw = super().of(name)
+        # What hosts share, and all variables of a host that shares none, were looked through before.
+        raw.update(unread({variable: raw[variable] for variable in raw.own}))
+        self._noted[name] = {variable: raw.get(variable) for variable in NOTED}
+        return raw
+
+    def noted(self, name: str) -> Mapping[str, t.Any]:
+        """C(NOTED) of a host."""
+        if name not in self._noted:
+            self.of(name)
+        return self._noted[name]
+
+
+class FleetVariables(UnreadVariables):
+    """The same, with the settings of the roles below all others."""
 
     def __init__(self, task_vars: Mapping[str, t.Any], task: t.Any, templar: t.Any) -> None:
         super().__init__(task_vars, task, templar)
         self._defaults: dict[str, t.Any] = {}
         for role in ROLES.values():
             self._defaults.update(_settings_of(self._loader, role))
-
-    def of(self, name: str) -> Raw:
-        raw = super().of(name)
-        raw.update(unread(raw))
-        return raw
 
     def _all_of(self, host: t.Any) -> dict[str, t.Any]:
         variables = {**self._defaults, **super()._all_of(host)}

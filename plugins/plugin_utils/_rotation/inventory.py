@@ -290,7 +290,7 @@ def read_devices(names: Sequence[str], variables: HostVariables, product: Produc
     offline_days: dict[str, float] = {}
     spread: dict[str, int] = {}
     known = _known_variables(product, settings)
-    checked: set[str] = set()
+    checked = set(known)
     for name in names:
         raw = variables.of(name)
         reader = Reader(name, raw, variables, settings)

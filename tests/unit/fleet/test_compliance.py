@@ -35,18 +35,13 @@ from ansible_collections.keyturn.devices.plugins.plugin_utils._fleet.outputs imp
     text,
 )
 from ansible_collections.keyturn.devices.plugins.plugin_utils._fleet.picture import take_picture
-from ansible_collections.keyturn.devices.plugins.plugin_utils._fleet.variables import NOT_READ, ROLES, unread
+from ansible_collections.keyturn.devices.plugins.plugin_utils._fleet.variables import NOT_READ, ROLES, UnreadVariables, unread
 
 ROLES_DIRECTORY = Path(__file__).resolve().parents[3] / "roles"
 
 
-class Unread(FakeVariables):
+class Unread(UnreadVariables, FakeVariables):
     """Variables without what gives a secret."""
-
-    def of(self, name: str) -> Any:
-        raw = super().of(name)
-        raw.update(unread(raw))
-        return raw
 
 
 def variables_of(groups: Mapping[str, Any]) -> Unread:
@@ -55,6 +50,7 @@ def variables_of(groups: Mapping[str, Any]) -> Unread:
     for role in ROLES.values():
         settings.update(yaml.safe_load((ROLES_DIRECTORY / role / "defaults" / "main.yml").read_text()))
     # Templates of defaults name variables that a test does not have.
+    settings = {**settings, **unread(settings)}
     settings = {name: "" if isinstance(value, str) and "{{" in value else value for name, value in settings.items()}
     hosts = {name: {**group.get("vars", {}), **own} for group in groups.values() for name, own in group["hosts"].items()}
     return Unread(hosts, shared=settings)
