@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import signal
+import sys
 from contextlib import ExitStack
 
 from support.dovecot import DovecotServer
@@ -24,9 +25,9 @@ EMAIL = "admin@example.com"
 
 
 def main() -> None:
-    # From here on only sigwait takes them, in all threads that are started.
-    signals = {signal.SIGTERM, signal.SIGINT}
-    signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    # Not blocked, because what is started here would inherit that.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _end)
     with ExitStack() as stack:
         dovecot = DovecotServer()
         stack.callback(dovecot.close)
@@ -37,13 +38,18 @@ def main() -> None:
         told = {
             "PBX_URL": pbx.url,
             "PBX_FINGERPRINT": pbx.fingerprint,
-            "PBX_CA": pbx.ca,
+            "PBX_CA": pbx.ca_path,
             "CONTROL_URL": f"{pbx.url}/__simulator__",
             "EMAIL": EMAIL,
             "MAILBOX": json.dumps(mailbox.options()),
         }
         print("\n".join([*(f"{name}={value}" for name, value in told.items()), READY]), flush=True)
-        signal.sigwait(signals)
+        while True:
+            signal.pause()
+
+
+def _end(_number: int, _frame: object) -> None:
+    sys.exit(0)
 
 
 if __name__ == "__main__":
