@@ -118,7 +118,7 @@ def test_jobs_of_every_day(newest_core: Core, tmp_path: Path) -> None:
 
 def test_new_passwords_are_handed_over_and_made_up_for(newest_core: Core, tmp_path: Path, password_store: dict[str, str]) -> None:
     with site(tmp_path, newest_core, routers=2) as place, CommandLines() as seen:
-        first, second = place.hosts
+        first, _second = place.hosts
         vault_calls = stand_in(tmp_path, "community.hashi_vault", "vault_kv2_write", VAULT_SPEC, fails=True)
         sops_calls = stand_in(tmp_path, "community.sops", "sops_encrypt", SOPS_SPEC)
         (tmp_path / "vault-password.txt").write_text(VAULT_PASSWORD + "\n")
