@@ -87,7 +87,7 @@ runs:
   type: list
   elements: dict
   returned: success
-failed:
+ended_badly:
   description: >-
     Devices whose last attempt in that time ended badly, each with C(name), C(outcome), C(reason), C(at) and C(run_id).
   type: list

@@ -149,7 +149,7 @@ def as_text(told: Mapping[str, Any]) -> list[str]:
     for run in told["runs"]:
         ended = ", ".join(f"{number} {outcome}" for outcome, number in sorted(run["counts"].items()))
         lines.append(f"run {run['run_id']} from {run['began']} to {run['ended']} by {run['who']}: {ended}")
-    for entry in told["failed"]:
+    for entry in told["ended_badly"]:
         why = f" ({entry['reason']})" if entry["reason"] else ""
         lines.append(f"{entry['name']}: {entry['outcome']}{why} at {entry['at']}, run {entry['run_id']}")
     for what, sentence in _SENTENCES.items():
