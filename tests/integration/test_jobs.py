@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
 import yaml
+from support.pass_store import password_store
 
 from integration.canaries import CommandLines, found_below, found_in
 from integration.cores import Core
@@ -44,21 +42,6 @@ VAULT_SPEC: dict[str, Any] = {
     "data": {"type": "dict", "required": True},
 }
 SOPS_SPEC: dict[str, Any] = {"path": {"required": True}, "content_yaml": {"type": "raw", "no_log": True}, "mode": {}}
-
-
-@pytest.fixture
-def password_store(tmp_path: Path) -> Iterator[dict[str, str]]:
-    """A real password store with a key of its own."""
-    # The socket of its agent has to have a short name.
-    home = Path(subprocess.run(["mktemp", "-d", "/tmp/kt-gpg.XXXXXX"], check=True, capture_output=True, text=True).stdout.strip())
-    environment = {"GNUPGHOME": str(home), "PASSWORD_STORE_DIR": str(tmp_path / "store")}
-    known = {**os.environ, **environment}
-    make = ["gpg", "--batch", "--passphrase", "", "--quick-generate-key", "keyturn@example.com", "rsa2048", "encrypt", "never"]
-    subprocess.run(make, check=True, env=known, capture_output=True)
-    subprocess.run(["pass", "init", "keyturn@example.com"], check=True, env=known, capture_output=True)
-    yield environment
-    subprocess.run(["gpgconf", "--kill", "gpg-agent"], check=False, env=known)
-    shutil.rmtree(home)
 
 
 def stand_in(folder: Path, collection: str, module: str, spec: dict[str, Any], *, fails: bool = False) -> Path:
@@ -116,8 +99,8 @@ def test_jobs_of_every_day(newest_core: Core, tmp_path: Path) -> None:
         assert place.lost() == []
 
 
-def test_new_passwords_are_handed_over_and_made_up_for(newest_core: Core, tmp_path: Path, password_store: dict[str, str]) -> None:
-    with site(tmp_path, newest_core, routers=2) as place, CommandLines() as seen:
+def test_new_passwords_are_handed_over_and_made_up_for(newest_core: Core, tmp_path: Path) -> None:
+    with site(tmp_path, newest_core, routers=2) as place, password_store(tmp_path) as store, CommandLines() as seen:
         first, _second = place.hosts
         vault_calls = stand_in(tmp_path, "community.hashi_vault", "vault_kv2_write", VAULT_SPEC, fails=True)
         sops_calls = stand_in(tmp_path, "community.sops", "sops_encrypt", SOPS_SPEC)
@@ -131,7 +114,7 @@ def test_new_passwords_are_handed_over_and_made_up_for(newest_core: Core, tmp_pa
             "password_handover_hashi_vault_url": "https://vault.example.com",
         }
         place.env = {
-            **password_store,
+            **store,
             "ANSIBLE_COLLECTIONS_PATH": f"{os.environ['ANSIBLE_COLLECTIONS_PATH']}:{tmp_path / 'collections'}",
             "ANSIBLE_LOG_PATH": str(tmp_path / "ansible.log"),
             "ANSIBLE_LOCAL_TEMP": str(tmp_path / "tmp"),
@@ -144,7 +127,7 @@ def test_new_passwords_are_handed_over_and_made_up_for(newest_core: Core, tmp_pa
         assert done.returncode == 2, done.stdout
         passwords = {name: record["current"]["password"] for name, record in place.records().items()}
         assert f"{first}: its password is in force and in the ledger, but was not handed over to hashi_vault." in done.stdout
-        known = {**os.environ, **password_store}
+        known = {**os.environ, **store}
         for name, password in passwords.items():
             stored = subprocess.run(["pass", "show", f"keyturn/{name}"], check=True, env=known, capture_output=True, text=True).stdout
             assert stored.rstrip("\n") == password
