@@ -15,9 +15,13 @@ from typing import Any
 import yaml
 from support.pass_store import password_store
 
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger.store import ImportRow
+from ansible_collections.keyturn.devices.plugins.module_utils._run import Run
 from integration.canaries import CommandLines, found_below, found_in
 from integration.cores import Core
+from integration.device_sites import device_site
 from integration.sites import site
+from simulators.ebo import EboSimulator
 
 VAULT_PASSWORD = "password of the encrypted files"
 # What the modules of other collections are called with, recorded where the test can read it.
@@ -155,3 +159,46 @@ def test_new_passwords_are_handed_over_and_made_up_for(newest_core: Core, tmp_pa
     printed = (done.stdout + again.stdout).encode()
     assert found_in(b"\n".join([printed, *seen.seen]), secrets) == []
     assert found_below(tmp_path, secrets, [tmp_path / "vault-password.txt"]) == []
+
+
+def test_verify_logs_in_once_and_changes_nothing(newest_core: Core, tmp_path: Path) -> None:
+    with (
+        device_site(tmp_path, newest_core, routers=2) as place,
+        EboSimulator("enterprise_server", certificate="good", seed=1) as right,
+        EboSimulator("enterprise_server", certificate="good", seed=2) as wrong,
+    ):
+        good, changed_by_hand = place.hosts
+        place.routers.change(place.serials[changed_by_hand], password="CANARY-By-Hand-2026")
+        proves = {"bms_recovery_verify": True}
+        place.others["bms_servers"] = {
+            "hosts": {
+                "right": {"device_host": right.url, "bms_recovery_ca_path": right.ca, **proves},
+                "wrong": {"device_host": wrong.url, "bms_recovery_ca_path": wrong.ca, **proves},
+                "off": {"device_host": right.url},
+            }
+        }
+        with place.ledger() as ledger:
+            rows = [ImportRow("right", right.password), ImportRow("wrong", "CANARY-Not-This-One"), ImportRow("off", right.password)]
+            ledger.import_passwords(rows, Run("import"))
+        before = place.records()
+
+        done = place.run("verify", "-vvv")
+
+        assert done.returncode == 2, done.stdout
+        records = place.records()
+        assert {name: record["verified_by"] for name, record in records.items()} == {
+            good: "login",
+            changed_by_hand: None,
+            "right": "login",
+            "wrong": None,
+            "off": None,
+        }
+        assert {name: record["current"] for name, record in records.items()} == {name: record["current"] for name, record in before.items()}
+        assert place.wrong_logins() == {good: 0, changed_by_hand: 1}
+        assert (set(place.changes().values()), place.open_sessions()) == ({0}, [])
+        assert len(right.truth()["logons"]) == 1
+        assert f"{changed_by_hand}: failed; it refuses the password" in done.stdout
+        assert "wrong: it refuses the password of the ledger (unauthorized)" in done.stdout
+        assert "off: not proven; bms_recovery_verify is off" in done.stdout
+        secrets = [slot["password"] for record in records.values() for slot in (record["current"], *record["previous"])]
+        assert found_in(done.stdout.encode(), secrets) == []
