@@ -13,8 +13,12 @@ from typing import Any, ClassVar
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger import describing
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.errors import LedgerError
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.store import Ledger
+from ansible_collections.keyturn.devices.plugins.module_utils._module import ModuleFailure
 from ansible_collections.keyturn.devices.plugins.module_utils._run import Run
 from ansible_collections.keyturn.devices.plugins.plugin_utils._controller import Context, ControllerAction
+
+# Shipped stores whose tasks use a module of another collection.
+_NEEDS: Mapping[str, str] = {"hashi_vault": "community.hashi_vault.vault_kv2_write", "sops": "community.sops.sops_encrypt"}
 
 
 class ActionModule(ControllerAction):
@@ -23,7 +27,7 @@ class ActionModule(ControllerAction):
     _supports_diff = False
     WORDS: ClassVar[dict[str, frozenset[str]]] = describing.WORDS
     ARGUMENTS: ClassVar[dict[str, Any]] = {
-        "state": {"type": "str", "choices": ["owed", "done", "failed", "reported"], "required": True},
+        "state": {"type": "str", "choices": ["owed", "ready", "done", "failed", "reported"], "required": True},
         "stores": {"type": "list", "elements": "str", "default": []},
         "names": {"type": "list", "elements": "str"},
         "store": {"type": "str"},
@@ -32,15 +36,29 @@ class ActionModule(ControllerAction):
         "run_id": {"type": "str"},
     }
     RULES: ClassVar[dict[str, Any]] = {
-        "required_if": [("state", "done", ("store", "password_id", "run_id")), ("state", "failed", ("store", "run_id"))]
+        "required_if": [
+            ("state", "ready", ("store",)),
+            ("state", "done", ("store", "password_id", "run_id")),
+            ("state", "failed", ("store", "run_id")),
+        ]
     }
 
     def work(self, options: dict[str, Any], context: Context) -> dict[str, Any]:
         name = str(context.variables["inventory_hostname"])
         if options["state"] in ("owed", "reported"):
             return self._owed(name, options, context)
+        if options["state"] == "ready":
+            return self._ready(options["store"])
         with self.open_ledger(options, context) as ledger:
             return _recorded(ledger, name, options)
+
+    def _ready(self, store: str) -> dict[str, Any]:
+        """A module that is not installed would end the whole run where its task is read."""
+        module = _NEEDS.get(store)
+        if module and not self._shared_loader_obj.module_loader.find_plugin(module):
+            collection = module.rpartition(".")[0]
+            raise ModuleFailure(f"The store {store} needs the collection {collection}: install it.", reason="library")
+        return {"changed": False}
 
     def _owed(self, name: str, options: Mapping[str, Any], context: Context) -> dict[str, Any]:
         stores = _distinct(options["stores"])

@@ -50,7 +50,7 @@ class ActionModule(ControllerAction):
         named = set(devices)
         mine = [event for event in events if options["devices"] is None or event["name"] in named]
         told["runs"] = history.runs_of(mine)
-        told["failed"] = history.ended_badly(mine)
+        told["ended_badly"] = history.ended_badly(mine)
         ages = dict(self._greatest_ages(devices, options["max_age_days"], context))
         told.update(history.waiting(devices, ages, now, lambda text: parse_time(text).timestamp()))
         if options["path"]:

@@ -36,11 +36,12 @@ options:
   state:
     description:
       - V(owed) tells which of O(stores) have not got the current password of the device.
+      - V(ready) fails where O(store) is a shipped one that needs a collection which is not installed.
       - V(done) records that O(store) has got the password O(password_id).
       - V(failed) records that it has not.
       - V(reported) fails while one of O(stores) is owed the password.
     type: str
-    choices: [owed, done, failed, reported]
+    choices: [owed, ready, done, failed, reported]
     required: true
   stores:
     description: The stores that every password is handed over to, for O(state=owed) and O(state=reported).

@@ -82,12 +82,12 @@ since:
 runs:
   description: >-
     The runs that settled anything, each with C(run_id), C(who), C(began), C(ended), and C(counts), how many devices ended V(changed),
-    V(failed), V(unknown), V(orphaned), V(verified) (a login proved the password), V(refused) (one was refused) or
-    V(not_handed_over) (another store did not take the password).
+    V(failed), V(unknown), V(orphaned), V(verified) (a login proved the password), V(refused) (one was refused),
+    V(handed_over) or V(not_handed_over) (whether another store took the password).
   type: list
   elements: dict
   returned: success
-failed:
+ended_badly:
   description: >-
     Devices whose last attempt in that time ended badly, each with C(name), C(outcome), C(reason), C(at) and C(run_id).
   type: list

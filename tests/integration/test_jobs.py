@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
 import yaml
+from support.pass_store import password_store
 
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger.store import ImportRow
+from ansible_collections.keyturn.devices.plugins.module_utils._run import Run
 from integration.canaries import CommandLines, found_below, found_in
 from integration.cores import Core
+from integration.device_sites import device_site
 from integration.sites import site
+from simulators.ebo import EboSimulator
 
 VAULT_PASSWORD = "password of the encrypted files"
 # What the modules of other collections are called with, recorded where the test can read it.
@@ -46,21 +48,6 @@ VAULT_SPEC: dict[str, Any] = {
 SOPS_SPEC: dict[str, Any] = {"path": {"required": True}, "content_yaml": {"type": "raw", "no_log": True}, "mode": {}}
 
 
-@pytest.fixture
-def password_store(tmp_path: Path) -> Iterator[dict[str, str]]:
-    """A real password store with a key of its own."""
-    # The socket of its agent has to have a short name.
-    home = Path(subprocess.run(["mktemp", "-d", "/tmp/kt-gpg.XXXXXX"], check=True, capture_output=True, text=True).stdout.strip())
-    environment = {"GNUPGHOME": str(home), "PASSWORD_STORE_DIR": str(tmp_path / "store")}
-    known = {**os.environ, **environment}
-    make = ["gpg", "--batch", "--passphrase", "", "--quick-generate-key", "keyturn@example.com", "rsa2048", "encrypt", "never"]
-    subprocess.run(make, check=True, env=known, capture_output=True)
-    subprocess.run(["pass", "init", "keyturn@example.com"], check=True, env=known, capture_output=True)
-    yield environment
-    subprocess.run(["gpgconf", "--kill", "gpg-agent"], check=False, env=known)
-    shutil.rmtree(home)
-
-
 def stand_in(folder: Path, collection: str, module: str, spec: dict[str, Any], *, fails: bool = False) -> Path:
     """A collection with one module of a documented interface that records what it was called with."""
     namespace, name = collection.split(".")
@@ -79,7 +66,12 @@ def calls_in(path: Path) -> list[dict[str, Any]]:
 def test_jobs_of_every_day(newest_core: Core, tmp_path: Path) -> None:
     with site(tmp_path, newest_core, routers=3) as place:
         first, second, third = place.hosts
-        assert place.run("rotate_routers").returncode == 0
+        # No choice of tags leaves anything half done: without the tag nothing is asked of a router, and who would be rotated is told.
+        preview = place.run("rotate_routers", "--skip-tags", "rotate")
+        assert preview.returncode == 0, preview.stdout
+        assert f"{first}: would be changed" in preview.stdout
+        assert ("changed=1" in preview.stdout, place.changing_requests()) == (False, [])
+        assert place.run("rotate_routers", "--tags", "rotate").returncode == 0
         backed_up = place.run("backup", "-e", "backup_file=backup.db")
         assert backed_up.returncode == 0, backed_up.stdout
         assert "holds 3 devices" in backed_up.stdout
@@ -116,8 +108,8 @@ def test_jobs_of_every_day(newest_core: Core, tmp_path: Path) -> None:
         assert place.lost() == []
 
 
-def test_new_passwords_are_handed_over_and_made_up_for(newest_core: Core, tmp_path: Path, password_store: dict[str, str]) -> None:
-    with site(tmp_path, newest_core, routers=2) as place, CommandLines() as seen:
+def test_new_passwords_are_handed_over_and_made_up_for(newest_core: Core, tmp_path: Path) -> None:
+    with site(tmp_path, newest_core, routers=2) as place, password_store(tmp_path) as store, CommandLines() as seen:
         first, _second = place.hosts
         vault_calls = stand_in(tmp_path, "community.hashi_vault", "vault_kv2_write", VAULT_SPEC, fails=True)
         sops_calls = stand_in(tmp_path, "community.sops", "sops_encrypt", SOPS_SPEC)
@@ -131,7 +123,7 @@ def test_new_passwords_are_handed_over_and_made_up_for(newest_core: Core, tmp_pa
             "password_handover_hashi_vault_url": "https://vault.example.com",
         }
         place.env = {
-            **password_store,
+            **store,
             "ANSIBLE_COLLECTIONS_PATH": f"{os.environ['ANSIBLE_COLLECTIONS_PATH']}:{tmp_path / 'collections'}",
             "ANSIBLE_LOG_PATH": str(tmp_path / "ansible.log"),
             "ANSIBLE_LOCAL_TEMP": str(tmp_path / "tmp"),
@@ -144,7 +136,7 @@ def test_new_passwords_are_handed_over_and_made_up_for(newest_core: Core, tmp_pa
         assert done.returncode == 2, done.stdout
         passwords = {name: record["current"]["password"] for name, record in place.records().items()}
         assert f"{first}: its password is in force and in the ledger, but was not handed over to hashi_vault." in done.stdout
-        known = {**os.environ, **password_store}
+        known = {**os.environ, **store}
         for name, password in passwords.items():
             stored = subprocess.run(["pass", "show", f"keyturn/{name}"], check=True, env=known, capture_output=True, text=True).stdout
             assert stored.rstrip("\n") == password
@@ -172,3 +164,46 @@ def test_new_passwords_are_handed_over_and_made_up_for(newest_core: Core, tmp_pa
     printed = (done.stdout + again.stdout).encode()
     assert found_in(b"\n".join([printed, *seen.seen]), secrets) == []
     assert found_below(tmp_path, secrets, [tmp_path / "vault-password.txt"]) == []
+
+
+def test_verify_logs_in_once_and_changes_nothing(newest_core: Core, tmp_path: Path) -> None:
+    with (
+        device_site(tmp_path, newest_core, routers=2) as place,
+        EboSimulator("enterprise_server", certificate="good", seed=1) as right,
+        EboSimulator("enterprise_server", certificate="good", seed=2) as wrong,
+    ):
+        good, changed_by_hand = place.hosts
+        place.routers.change(place.serials[changed_by_hand], password="CANARY-By-Hand-2026")
+        proves = {"bms_recovery_verify": True}
+        place.others["bms_servers"] = {
+            "hosts": {
+                "right": {"device_host": right.url, "bms_recovery_ca_path": right.ca, **proves},
+                "wrong": {"device_host": wrong.url, "bms_recovery_ca_path": wrong.ca, **proves},
+                "off": {"device_host": right.url},
+            }
+        }
+        with place.ledger() as ledger:
+            rows = [ImportRow("right", right.password), ImportRow("wrong", "CANARY-Not-This-One"), ImportRow("off", right.password)]
+            ledger.import_passwords(rows, Run("import"))
+        before = place.records()
+
+        done = place.run("verify", "-vvv")
+
+        assert done.returncode == 2, done.stdout
+        records = place.records()
+        assert {name: record["verified_by"] for name, record in records.items()} == {
+            good: "login",
+            changed_by_hand: None,
+            "right": "login",
+            "wrong": None,
+            "off": None,
+        }
+        assert {name: record["current"] for name, record in records.items()} == {name: record["current"] for name, record in before.items()}
+        assert place.wrong_logins() == {good: 0, changed_by_hand: 1}
+        assert (set(place.changes().values()), place.open_sessions()) == ({0}, [])
+        assert len(right.truth()["logons"]) == 1
+        assert f"{changed_by_hand}: failed; it refuses the password" in done.stdout
+        assert "wrong: it refuses the password of the ledger (unauthorized)" in done.stdout
+        assert "off: not proven; bms_recovery_verify is off" in done.stdout
+        secrets = [slot["password"] for record in records.values() for slot in (record["current"], *record["previous"])]
+        assert found_in(done.stdout.encode(), secrets) == []

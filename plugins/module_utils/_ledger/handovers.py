@@ -21,8 +21,8 @@ with suppress(ImportError):  # schema.HAS_SQLALCHEMY tells
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
-_DONE = "handed over to "
-#: What the event of a hand-over that failed begins with.
+#: What the event of a hand-over begins with, and that of one that failed.
+DONE = "handed over to "
 NOT_DONE = "not handed over to "
 
 
@@ -37,11 +37,11 @@ def owed(connection: Connection, devices: Sequence[Device], stores: Sequence[str
         mine = table.c.device.in_([device.id for device in part])
         changed = sa.select(table.c.device, newest).where(mine, table.c.to_state == CURRENT, table.c.from_state != CURRENT)
         changed_at = {row[0]: row[1] for row in connection.execute(changed.group_by(table.c.device))}
-        done = sa.select(table.c.device, table.c.reason, newest).where(mine, table.c.reason.in_([f"{_DONE}{store}" for store in stores]))
+        done = sa.select(table.c.device, table.c.reason, newest).where(mine, table.c.reason.in_([f"{DONE}{store}" for store in stores]))
         done_at = {(device, reason): event for device, reason, event in connection.execute(done.group_by(table.c.device, table.c.reason))}
         for device in part:
             current, _staged = heads[device.id]
-            missing = [store for store in stores if done_at.get((device.id, f"{_DONE}{store}"), 0) <= changed_at.get(device.id, 0)]
+            missing = [store for store in stores if done_at.get((device.id, f"{DONE}{store}"), 0) <= changed_at.get(device.id, 0)]
             if current and missing:
                 found[device.name] = dict.fromkeys(missing, current)
     return found
@@ -54,7 +54,7 @@ def handed_over(change: Change, name: str, password_id: str, store: str) -> Resu
             continue
         if passwords.current.id != password_id:
             return Result(name, "changed_meanwhile")
-        change.event(device, CURRENT, CURRENT, f"{_DONE}{store}")
+        change.event(device, CURRENT, CURRENT, f"{DONE}{store}")
         return Result(name, "handed_over", changed=True)
     return Result(name, "no_current")
 

@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.describing import described_event, iso
-from ansible_collections.keyturn.devices.plugins.module_utils._ledger.handovers import NOT_DONE
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger.handovers import DONE, NOT_DONE
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.rules import ORPHANED
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.schema import CURRENT, DROPPED, STAGED, schema
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.settling import DISPROVED
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 Event = Mapping[str, Any]
 #: What a device ended as, in the events of a time.
 CHANGED, FAILED, UNKNOWN, REFUSED, VERIFIED = "changed", "failed", "unknown", "refused", "verified"
-NOT_HANDED_OVER = "not_handed_over"
+HANDED_OVER, NOT_HANDED_OVER = "handed_over", "not_handed_over"
 BAD = (FAILED, UNKNOWN, REFUSED, ORPHANED, NOT_HANDED_OVER)
 
 _DAY = 86400.0
@@ -61,9 +61,17 @@ def outcome_of(event: Event) -> tuple[str, str] | None:
         return REFUSED, "unauthorized"
     if before == after == CURRENT and reason.startswith(NOT_DONE):
         return NOT_HANDED_OVER, reason[len(NOT_DONE) :]
+    if before == after == CURRENT and reason.startswith(DONE):
+        return HANDED_OVER, reason[len(DONE) :]
     if before == after == CURRENT and reason.startswith("verified by"):
         return VERIFIED, ""
     return (UNKNOWN, reason) if reason.startswith(_LOST) else None
+
+
+def _about(event: Event, outcome: tuple[str, str]) -> tuple[str, str]:
+    """What an outcome is about: a device, or a device and a store."""
+    about_store = outcome[0] in (HANDED_OVER, NOT_HANDED_OVER)
+    return event["name"], outcome[1].partition(":")[0] if about_store else ""
 
 
 def runs_of(events: Sequence[Event]) -> list[dict[str, Any]]:
@@ -71,13 +79,13 @@ def runs_of(events: Sequence[Event]) -> list[dict[str, Any]]:
     what (C(counts)).
     """
     runs: dict[str, dict[str, Any]] = {}
-    outcomes: dict[str, dict[str, str]] = {}
+    outcomes: dict[str, dict[tuple[str, str], str]] = {}
     for event in events:
         found = outcome_of(event)
         run = runs.setdefault(event["run_id"], {"run_id": event["run_id"], "who": event["who"], "began": event["at"], "ended": event["at"]})
         run["ended"] = event["at"]
         if found:
-            outcomes.setdefault(event["run_id"], {})[event["name"]] = found[0]
+            outcomes.setdefault(event["run_id"], {})[_about(event, found)] = found[0]
     for run_id, ended in outcomes.items():
         runs[run_id]["counts"] = {outcome: list(ended.values()).count(outcome) for outcome in dict.fromkeys(ended.values())}
     return [run for run in runs.values() if "counts" in run]
@@ -85,11 +93,11 @@ def runs_of(events: Sequence[Event]) -> list[dict[str, Any]]:
 
 def ended_badly(events: Sequence[Event]) -> list[dict[str, str]]:
     """Devices whose last attempt ended badly: C(name), C(outcome), C(reason), C(at), C(run_id)."""
-    last: dict[str, dict[str, str]] = {}
+    last: dict[tuple[str, str], dict[str, str]] = {}
     for event in events:
         found = outcome_of(event)
         if found:
-            last[event["name"]] = {
+            last[_about(event, found)] = {
                 "name": event["name"],
                 "outcome": found[0],
                 "reason": found[1],
@@ -149,7 +157,7 @@ def as_text(told: Mapping[str, Any]) -> list[str]:
     for run in told["runs"]:
         ended = ", ".join(f"{number} {outcome}" for outcome, number in sorted(run["counts"].items()))
         lines.append(f"run {run['run_id']} from {run['began']} to {run['ended']} by {run['who']}: {ended}")
-    for entry in told["failed"]:
+    for entry in told["ended_badly"]:
         why = f" ({entry['reason']})" if entry["reason"] else ""
         lines.append(f"{entry['name']}: {entry['outcome']}{why} at {entry['at']}, run {entry['run_id']}")
     for what, sentence in _SENTENCES.items():

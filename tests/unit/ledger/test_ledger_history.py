@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from support.actions import run_action
@@ -26,7 +26,7 @@ DAY = 86400
 class FakeVariables:
     """An inventory that knows some of the devices; the policy of each."""
 
-    policies: dict[str, Any] = {"old": {"max_age_days": 30}, "new": {}}
+    policies: ClassVar[dict[str, Any]] = {"old": {"max_age_days": 30}, "new": {}}
 
     def __init__(self, *_given: object) -> None:
         pass
@@ -77,7 +77,7 @@ def _three_nights(ledger: Ledger, clock: Clock) -> None:
 
 
 def outcomes(result: dict[str, Any]) -> dict[str, tuple[str, str]]:
-    return {entry["name"]: (entry["outcome"], entry["reason"]) for entry in result["failed"]}
+    return {entry["name"]: (entry["outcome"], entry["reason"]) for entry in result["ended_badly"]}
 
 
 def names(result: dict[str, Any], what: str) -> list[str]:
@@ -102,7 +102,8 @@ def test_last_night_and_who_waits(told: Any, tmp_path: Path) -> None:
     assert names(result, "without_password") == ["bad"]
     assert any(line.startswith("bad: has failed 2 times in a row") for line in result["lines"])
     written = json.loads((tmp_path / "x.json").read_text())
-    assert written["failed"] == result["failed"]
+    assert written["ended_badly"] == result["ended_badly"]
+    assert "failed" not in result
     assert (tmp_path / "x.json").stat().st_mode & 0o777 == 0o600
     assert "CANARY" not in result["printed"] + json.dumps(written)
 
