@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: handover_step
 short_description: Know which other stores have the current password of a device
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - The part of the role C(keyturn.devices.password_handover) that the ledger has to know of, namely who owes which store a password, and
     what became of handing it over. No password goes through this module; the tasks of a store read it from the ledger with the lookup

@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: ledger_history
 short_description: Tell what happened to devices by run and date, and who waits
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Who failed last night, who is overdue, whose password was never proven, who is offline since when, and who fails night after night.
     Reads the events of the ledger and changes nothing; no device is asked.

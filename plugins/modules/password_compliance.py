@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: password_compliance
 short_description: Find what breaks password policy, from inventory and ledger alone
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Looks at every device of the groups C(routers), C(pbxs) and C(bms_servers), at what the inventory wants of its password and what the
     ledger knows of it, and names what breaks policy, by checks with fixed names.

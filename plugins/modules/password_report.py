@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: password_report
 short_description: Write a page about the passwords of a fleet, from inventory and ledger alone
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Writes one page that needs neither a network nor a script to be read - the fleet by state, the age of passwords against policy, what
     waits for whom and until when, what breaks policy, how the last runs ended, and every device with its history; and the same as CSV and
