@@ -43,9 +43,14 @@ VAULT_SPEC: dict[str, Any] = {
     "url": {},
     "engine_mount_point": {},
     "path": {"required": True},
-    "data": {"type": "dict", "required": True},
+    "data": {"type": "dict", "required": True, "no_log": True},
 }
-SOPS_SPEC: dict[str, Any] = {"path": {"required": True}, "content_yaml": {"type": "raw", "no_log": True}, "mode": {}}
+SOPS_SPEC: dict[str, Any] = {
+    "path": {"required": True},
+    "content_yaml": {"type": "dict", "no_log": True},
+    "force": {"type": "bool"},
+    "mode": {},
+}
 
 
 def stand_in(folder: Path, collection: str, module: str, spec: dict[str, Any], *, fails: bool = False) -> Path:
