@@ -83,7 +83,7 @@ def verified(ledger: Ledger, run: Run, options: Options, _redactor: Redactor) ->
     if len(proofs) > 1:
         raise LedgerError("input", "One call records one kind of proof.")
     tried = {device["name"]: device["password_id"] for device in options["devices"] if device["password_id"]}
-    return ledger.verified(_names(options), run, next(iter(proofs), "login"), tried)
+    return ledger.verified(_names(options), run, proofs.pop() if proofs else "login", tried)
 
 
 def disproved(ledger: Ledger, run: Run, options: Options, _redactor: Redactor) -> Sequence[Result]:
