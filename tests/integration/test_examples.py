@@ -115,7 +115,7 @@ def test_a_source_of_each_store(newest_core: Core, tmp_path: Path, store: str) -
     shutil.copy(EXAMPLES / "sources" / f"{store}.yml", inventory)
     environment = {"ANSIBLE_COLLECTIONS_PATH": f"{os.environ['ANSIBLE_COLLECTIONS_PATH']}:{tmp_path / 'collections'}"}
     lookup(tmp_path, "community.hashi_vault.vault_kv2_get", [("routers/depot-07", "secret")], {"secret": {"password": SECRET}})
-    lookup(tmp_path, "community.sops.sops", [(str(tmp_path / "secrets" / "depot-07.sops.yml"), None)], f"password: {SECRET}\n")
+    lookup(tmp_path, "community.sops.sops", [(str(tmp_path / "secrets" / "depot-07.sops.yaml"), None)], f"password: {SECRET}\n")
     (tmp_path / "vault.txt").write_text("password of the files")
     vault = ["--vault-password-file", str(tmp_path / "vault.txt")]
     if store == "ansible_vault":
