@@ -153,7 +153,8 @@ def as_text(told: Mapping[str, Any]) -> list[str]:
             counts[outcome] = counts.get(outcome, 0) + number
     happened = ", ".join(f"{number} {outcome}" for outcome, number in sorted(counts.items())) or "nothing was settled"
     frame = f"Run {told['run']}" if told["run"] else f"Since {told['since']}"
-    lines = [f"{frame}: {len(told['runs'])} runs, {happened}. {told['ledger']}"]
+    runs = f"{len(told['runs'])} run{'' if len(told['runs']) == 1 else 's'}"
+    lines = [f"{frame}: {runs}, {happened} ({told['ledger']})"]
     for run in told["runs"]:
         ended = ", ".join(f"{number} {outcome}" for outcome, number in sorted(run["counts"].items()))
         lines.append(f"run {run['run_id']} from {run['began']} to {run['ended']} by {run['who']}: {ended}")

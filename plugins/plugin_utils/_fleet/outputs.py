@@ -79,7 +79,7 @@ class Verdict:
 def text(verdict: Verdict, limit: int) -> list[str]:
     """For people, a line each. C(limit): so many findings are named one by one."""
     states = Counter(device.state for device in verdict.picture.devices)
-    lines = [f"{', '.join(f'{states[state]} {state}' for state in STATES if states[state])}. {verdict.picture.ledger}"]
+    lines = [f"{', '.join(f'{states[state]} {state}' for state in STATES if states[state])} ({verdict.picture.ledger})"]
     lines += [finding.line() for finding in verdict.findings[:limit]]
     left = len(verdict.findings) - limit
     if left > 0:
