@@ -11,11 +11,11 @@ import json
 import os
 import re
 import typing as t
-import xml.etree.ElementTree as ElementTree
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
+from xml.etree import ElementTree
 
 from ansible_collections.keyturn.devices.plugins.plugin_utils._fleet.checks import (
     CHECKS,

@@ -339,8 +339,8 @@ def as_json(report: Report) -> str:
         "ledger": picture.ledger,
         "summary": {
             "devices": len(report.rows),
-            "states": {group: {bar.kind: bar.count for bar in bars} for group, bars in states(report).items()},
-            "ages": {bar.label: bar.count for bar in ages(report)},
+            "states": {group: {column.kind: column.count for column in bars} for group, bars in states(report).items()},
+            "ages": {column.label: column.count for column in ages(report)},
             "checks": dict(_checks(report.findings)),
         },
         "waiting": [vars(entry) for entry in waiting(report)],

@@ -76,7 +76,7 @@ def test_without_a_script_the_page_has_a_table(devices: int, rows: int) -> None:
 
 
 def test_ages_are_a_share_of_what_policy_allows() -> None:
-    bars = {bar.label: bar.count for bar in ages(crowd(200))}
+    bars = {column.label: column.count for column in ages(crowd(200))}
     assert sum(bars.values()) == 200
     assert bars["0-25 %"]
     assert bars["over 150 %"]
@@ -86,8 +86,8 @@ def test_ages_are_a_share_of_what_policy_allows() -> None:
 def test_the_states_of_each_group_are_counted() -> None:
     charts = states(crowd(300))
     assert set(charts) == {"routers", "pbxs", "bms_servers"}
-    assert sum(bar.count for bars in charts.values() for bar in bars) == 300
-    assert all(abs(sum(bar.width for bar in bars) - 700) < 0.01 for bars in charts.values())
+    assert sum(column.count for bars in charts.values() for column in bars) == 300
+    assert all(abs(sum(column.width for column in bars) - 700) < 0.01 for bars in charts.values())
 
 
 @pytest.mark.parametrize(
