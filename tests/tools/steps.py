@@ -140,9 +140,10 @@ def pytest_run(main: Environment, folders: Sequence[str], extra: Sequence[str]) 
     return Step("tests", commands, live=True)
 
 
-# Long, and not about Python or a library: what a kill leaves behind and where random histories lead depends on our own order of doing
-# things, and nothing is promised of the simulators.
+# Not about Python or a library, and mostly long: what a kill leaves behind and where random histories lead depends on our own order of doing
+# things, guides are the same everywhere, and nothing is promised of the simulators.
 _SAME_ON_EVERY_CORE = (
+    "tests/unit/docs/",
     "tests/unit/simulators/",
     "tests/unit/ledger/test_ledger_crash.py",
     "tests/unit/ledger/test_ledger_promise.py",
