@@ -140,8 +140,8 @@ def pytest_run(main: Environment, folders: Sequence[str], extra: Sequence[str]) 
     return Step("tests", commands, live=True)
 
 
-# Not about Python or a library, and mostly long: what a kill leaves behind and where random histories lead depends on our own order of doing
-# things, guides are the same everywhere, and nothing is promised of the simulators.
+# Not about Python or a library, and mostly long: what a kill leaves behind and where random histories lead depends on our own order of
+# doing things, guides are the same everywhere, and nothing is promised of the simulators.
 _SAME_ON_EVERY_CORE = (
     "tests/unit/docs/",
     "tests/unit/simulators/",
