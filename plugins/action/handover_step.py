@@ -10,6 +10,8 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
+from ansible import constants
+
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger import describing
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.errors import LedgerError
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.store import Ledger
@@ -53,7 +55,13 @@ class ActionModule(ControllerAction):
             return _recorded(ledger, name, options)
 
     def _ready(self, store: str) -> dict[str, Any]:
-        """A module that is not installed would end the whole run where its task is read."""
+        """A module that is not installed would end the whole run where its task is read, and what Ansible keeps of a module holds what it
+        was given.
+        """
+        if constants.DEFAULT_KEEP_REMOTE_FILES:
+            raise ModuleFailure(
+                "ANSIBLE_KEEP_REMOTE_FILES is set, so that the password would stay behind in a file: unset it.", reason="pipelining"
+            )
         module = _NEEDS.get(store)
         if module and not self._shared_loader_obj.module_loader.find_plugin(module):
             collection = module.rpartition(".")[0]
