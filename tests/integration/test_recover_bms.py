@@ -78,7 +78,9 @@ class BmsSite:
         }
         self.servers["edge"] = self.edge
         (folder / "home").mkdir()
-        Ledger.create(self.url, PASSPHRASE)[0].close()  # type: ignore[union-attr]
+        made, _is_new = Ledger.create(self.url, PASSPHRASE)
+        assert made is not None
+        made.close()
         # What a Windows computer would answer.
         answer = {"services": [{"name": "Building Operation 6.0 Enterprise Server", "status": "Running"}], "elevated": True}
         (folder / "powershell.exe").write_text(f"#!/bin/sh\necho '{json.dumps(answer)}'\n")

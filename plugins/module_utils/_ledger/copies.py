@@ -74,7 +74,8 @@ def copy_ledger(source: Connection, is_postgresql: bool, path: str) -> None:
     """All that one transaction sees of a ledger, into an empty SQLite file; on the disk when this returns."""
     with closing(sqlite3.connect(path)) as target:
         if not is_postgresql:
-            # Page by page, and whole: in a transaction that reads, nobody writes in between.
+            # Page by page, and whole: in a transaction that reads, nobody writes in between. While SQLAlchemy's connection is open, the
+            # driver's own is there, which the types do not say.
             source.connection.driver_connection.backup(target)  # type: ignore[union-attr]
     if is_postgresql:
         with closing(Database(url_of(path))) as database, database.begin(write=True) as connection:

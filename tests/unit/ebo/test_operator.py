@@ -193,6 +193,7 @@ def test_a_lost_answer_is_settled_by_reading() -> None:
 
     def carried_out_and_lost(call: Call) -> Any:
         site.cluster.handle(call)
+        # The pool is only something to name in a message.
         raise urllib3.exceptions.ReadTimeoutError(None, "", "")  # type: ignore[arg-type]
 
     def lost(call: Call) -> Any:

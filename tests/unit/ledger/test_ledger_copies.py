@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import stat
 from collections.abc import Callable
@@ -89,7 +90,7 @@ def test_a_restored_ledger_has_every_password_and_takes_none_for_proven(
     # Wherever it goes, also from one kind of database to the other.
     for target in (f"sqlite:///{tmp_path}/restored.db", request.getfixturevalue("postgresql").new_database()):
         assert restore(path, target, clock, dry_run=True) == Restored(2)
-        assert refusal(lambda target=target: opened(target, make=False)) == "absent"  # type: ignore[misc]
+        assert refusal(functools.partial(opened, target, make=False)) == "absent"
         assert restore(path, target, clock) == Restored(2)
         with opened(target, clock, make=False) as ledger:
             assert ledger.identity != filled.identity
