@@ -30,6 +30,7 @@ description:
 author:
   - Keyturn developers (@keyturn)
 extends_documentation_fragment:
+  - keyturn.devices.fleet
   - keyturn.devices.ledger
   - keyturn.devices.attributes
   - keyturn.devices.attributes.action_group_ledger
@@ -43,25 +44,11 @@ attributes:
   idempotent:
     support: full
 options:
-  target:
-    description: A pattern of the hosts to look at. C(--limit) narrows it further.
-    type: str
-    default: all
   fail_on:
     description: The least severity for which RV(passed) is false. With V(never) it is always true.
     type: str
     choices: [error, warning, never]
     default: error
-  severities:
-    description: >-
-      Another severity for checks, by their name: V(error), V(warning), V(note) (told, and never a reason to fail) or V(ignore) (not looked
-      for).
-    type: dict
-    default: {}
-  readiness_days:
-    description: For how many days a look at a PBX by the playbook C(pbx_readiness) counts.
-    type: float
-    default: 7
   baseline:
     description: >-
       What O(json) wrote in an earlier run, to compare with. On a change of a policy that tells which devices fall out of it.

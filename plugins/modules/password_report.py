@@ -20,6 +20,7 @@ description:
 author:
   - Keyturn developers (@keyturn)
 extends_documentation_fragment:
+  - keyturn.devices.fleet
   - keyturn.devices.ledger
   - keyturn.devices.attributes
   - keyturn.devices.attributes.action_group_ledger
@@ -48,18 +49,6 @@ options:
     description: The title of the page.
     type: str
     default: Administrator passwords of field devices
-  target:
-    description: A pattern of the hosts to report on. C(--limit) narrows it further.
-    type: str
-    default: all
-  severities:
-    description: Another severity for checks, as for M(keyturn.devices.password_compliance).
-    type: dict
-    default: {}
-  readiness_days:
-    description: For how many days a look at a PBX by the playbook C(pbx_readiness) counts.
-    type: float
-    default: 7
   history:
     description: How many events of each device are told, the newest first.
     type: int
