@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
+from support.guides import documentation
 
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.options import ledger_argument_spec
 from ansible_collections.keyturn.devices.plugins.plugin_utils._fleet.checks import CHECKS
@@ -24,17 +25,11 @@ def part(role: str, name: str) -> dict[str, Any]:
     return content
 
 
-def options(module: str) -> dict[str, Any]:
-    text = (CHECKOUT / "plugins" / "modules" / f"{module}.py").read_text()
-    documented: dict[str, Any] = yaml.safe_load(text.split('DOCUMENTATION = r"""')[1].split('"""')[0])["options"]
-    return documented
-
-
 @pytest.mark.parametrize("role", ROLES)
 def test_a_role_has_what_its_module_has(role: str) -> None:
     specs = yaml.safe_load((CHECKOUT / "roles" / role / "meta" / "argument_specs.yml").read_text())["argument_specs"]
     (spec,) = specs.values()
-    wanted = {f"{role}_{name}" for name in (*options(role), *ledger_argument_spec())}
+    wanted = {f"{role}_{name}" for name in (*documentation("modules", role), *ledger_argument_spec())}
     assert set(spec["options"]) == set(part(role, "defaults")) == wanted
     defaults = {name: option["default"] for name, option in spec["options"].items() if "default" in option}
     assert {name: part(role, "defaults")[name] for name in defaults} == defaults
