@@ -15,10 +15,12 @@ import contextlib
 import importlib
 import json
 import os
+import queue
 import subprocess
 import sys
 import threading
 import time
+from multiprocessing.util import Finalize
 from typing import Any
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
@@ -48,46 +50,84 @@ def call_here(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
 def call_apart(name: str, arguments: dict[str, Any], seconds: float) -> dict[str, Any]:
     """As C(call_here), in a process of its own, which is ended after so many seconds. May be called by several threads at once.
 
-    A process that ends without a result gives C(failed) and C(msg), and nothing else: nobody knows how far it came.
+    A process that ends without a result gives C(failed) and C(msg), and nothing else: nobody knows how far it came. One whose visit went
+    well stays for the next call: it has imported and started all that it needs.
     """
-    # What can be imported here can be imported there. Secrets go by standard input: a command line can be read by everybody.
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(_NOT_HANDED_ON)}
-    environment["PYTHONPATH"] = os.pathsep.join([_collections(), *filter(None, sys.path)])
     try:
-        process = subprocess.Popen(
-            [sys.executable, "-m", __name__, name],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env=environment,
-        )
+        worker = _one_that_lives() or _Worker()
     except OSError as problem:
         return {"failed": True, "msg": f"No process can be started: {problem.strerror}", "reason": "not_sent"}
-    late = threading.Event()
+    result, went_well = worker.call(name, arguments, seconds)
+    if went_well:
+        _IDLE.append(worker)
+    else:
+        worker.end()
+    return result
 
-    def end() -> None:
-        late.set()
-        process.kill()
 
-    watch = threading.Timer(max(seconds, 0.0), end)
-    watch.start()
-    output = b""
-    # One that has ended already reads nothing.
-    with contextlib.suppress(BrokenPipeError), process:
+class _Worker:
+    """The process in which modules run, one after the other. Raises OSError when it cannot be started."""
+
+    def __init__(self) -> None:
+        # What can be imported here can be imported there. Secrets go by standard input: a command line can be read by everybody.
+        environment = {name: value for name, value in os.environ.items() if not name.startswith(_NOT_HANDED_ON)}
+        environment["PYTHONPATH"] = os.pathsep.join([_collections(), *filter(None, sys.path)])
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", __name__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment
+        )
+        # What cleans up takes its time, and is waited for.
+        self._at_exit = Finalize(None, self.end, exitpriority=1)
+
+    def call(self, name: str, arguments: dict[str, Any], seconds: float) -> tuple[dict[str, Any], bool]:
+        """The result, and whether the process can go on."""
+        process, late = self._process, threading.Event()
         if process.stdin is None or process.stdout is None:
             raise AssertionError("both are pipes")
-        process.stdin.write(json.dumps(arguments).encode() + b"\n")
-        process.stdin.flush()
-        # Its input stays open: where that ends, this process is gone.
-        output = process.stdout.read()
-    watch.cancel()
-    if late.is_set():
-        return {"failed": True, "msg": f"It was not done after {seconds:.0f} s and was ended."}
-    try:
-        result: dict[str, Any] = json.loads(output)
-    except ValueError:
-        return {"failed": True, "msg": f"Its process ended without a word, with the status {process.returncode}."}
-    return result
+
+        def kill() -> None:
+            late.set()
+            process.kill()
+
+        watch = threading.Timer(max(seconds, 0.0), kill)
+        watch.start()
+        # One that has ended already reads nothing.
+        with contextlib.suppress(BrokenPipeError):
+            process.stdin.write(json.dumps([name, arguments]).encode() + b"\n")
+            process.stdin.flush()
+        output = process.stdout.readline()
+        watch.cancel()
+        if late.is_set():
+            return {"failed": True, "msg": f"It was not done after {seconds:.0f} s and was ended."}, False
+        try:
+            result: dict[str, Any] = json.loads(output)
+        except ValueError:
+            status = process.wait()
+            return {"failed": True, "msg": f"Its process ended without a word, with the status {status}."}, False
+        return result, not result["failed"] and not result.get("reason")
+
+    @property
+    def lives(self) -> bool:
+        return self._process.poll() is None
+
+    def end(self) -> None:
+        """Let it clean up, and wait until it is gone."""
+        self._at_exit.cancel()
+        with contextlib.suppress(BrokenPipeError), self._process:
+            pass
+
+
+# Those that have nothing to do.
+_IDLE: list[_Worker] = []
+
+
+def _one_that_lives() -> _Worker | None:
+    with contextlib.suppress(IndexError):
+        while True:
+            worker = _IDLE.pop()
+            if worker.lives:
+                return worker
+            worker.end()
+    return None
 
 
 def _collections() -> str:
@@ -96,20 +136,45 @@ def _collections() -> str:
 
 
 def main() -> None:
-    """C(call_apart)'s other end: a module's name on the command line, its arguments in a line of standard input, its result on standard
-    output.
-    """
-    arguments = json.loads(sys.stdin.buffer.readline())
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    json.dump(call_here(sys.argv[1], arguments), sys.stdout)
+    """C(call_apart)'s other end: a module's name and its arguments in each line of standard input, its result in one of standard output."""
+    # Of no use to whoever only calls.
+    from ansible_collections.keyturn.devices.plugins.module_utils._browser.browser import kept_driver
+
+    listening = _Listening()
+    with kept_driver():
+        while (line := listening.next()) is not None:
+            name, arguments = json.loads(line)
+            json.dump(call_here(name, arguments), sys.stdout)
+            print(flush=True)
 
 
-def _end_with_parent() -> None:
-    """Nobody waits for a result any more once the other process is gone: clean up, and end in any case."""
-    os.read(sys.stdin.fileno(), 1)
-    _thread.interrupt_main()
-    time.sleep(_CLEANING_SECONDS)
-    os._exit(1)
+class _Listening:
+    """Reads standard input also while a module runs: where it ends, nobody waits for a result any more."""
+
+    def __init__(self) -> None:
+        self._lines: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        self._asked = self._begun = self._answered = 0
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def next(self) -> bytes | None:
+        """The next line, once the one before is done with; None when there is none any more."""
+        self._answered = self._begun
+        line = self._lines.get()
+        self._begun += 1
+        return line
+
+    def _listen(self) -> None:
+        # A file of its own: Python does not end while a thread reads standard input's.
+        with open(sys.stdin.fileno(), "rb", closefd=False) as lines:
+            for line in lines:
+                self._asked += 1
+                self._lines.put(line)
+        self._lines.put(None)
+        # Clean up, and end in any case.
+        if self._answered != self._asked:
+            _thread.interrupt_main()
+        time.sleep(_CLEANING_SECONDS)
+        os._exit(1)
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from typing import Any
 import pytest
 from support.chromium import Listener, browser_traces
 
+from ansible_collections.keyturn.devices.plugins.module_utils._browser.browser import find_browser
 from integration.pbx_site import NEW, OLD, WRONG, Site, pbx_site
 from simulators.pbx import PbxSimulator
 from tools.places import CHECKOUT, COLLECTIONS
@@ -136,6 +137,11 @@ def test_a_login_whose_answer_is_lost_is_unknown_and_not_repeated(site: Site) ->
     site.pbx.set(faults=[{"kind": "hang", "method": "POST", "path": "/cgi/web", "when": "after_change", "times": 0}])
     assert told(site.login(OLD, timeout=8))[:2] == ("unknown", "timeout")
     assert len(site.pbx.truth()["logins"]) == 1
+
+
+def test_a_chromium_without_windows_is_taken_first_and_one_with_them_does_as_well(site: Site) -> None:
+    assert find_browser(None).endswith("chromium-headless-shell")
+    assert told(site.login(OLD, browser="chromium"))[:2] == ("proven", "")
 
 
 def test_no_browser_says_what_to_install(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,15 +6,21 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ansible_collections.keyturn.devices.plugins.plugin_utils import _near
 from ansible_collections.keyturn.devices.plugins.plugin_utils._near import call_apart, call_here
 
 CANARY = "Canary-Password-47"
+GOOD: dict[str, Any] = {"devices": []}
 # Bad input ends a module before it starts anything.
 BAD: dict[str, Any] = {"url": "https://192.0.2.5/path", "candidates": [{"name": "current", "password": CANARY}], "username": CANARY}
 
@@ -46,6 +52,62 @@ def test_arguments_that_the_module_does_not_take_are_told() -> None:
     result = call_apart("pbx_login", {"url": 7, "candidate": CANARY}, 60)
     assert result["failed"]
     assert "candidates" in result["msg"]
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[subprocess.Popen[bytes]]]:
+    """The processes that a test starts."""
+    processes: list[subprocess.Popen[bytes]] = []
+    start = subprocess.Popen
+
+    def note(*arguments: Any, **options: Any) -> subprocess.Popen[bytes]:
+        processes.append(start(*arguments, **options))
+        return processes[-1]
+
+    monkeypatch.setattr(_near, "_IDLE", [])
+    monkeypatch.setattr(subprocess, "Popen", note)
+    yield processes
+    for worker in _near._IDLE:
+        worker.end()
+
+
+def test_a_process_whose_work_went_well_does_the_next(started: list[subprocess.Popen[bytes]]) -> None:
+    first, second = call_apart("router_login", GOOD, 60), call_apart("router_login", GOOD, 60)
+    assert first == second == call_here("router_login", GOOD)
+    assert len(started) == 1
+
+
+def test_a_process_whose_work_failed_does_nothing_more(started: list[subprocess.Popen[bytes]]) -> None:
+    call_apart("pbx_login", BAD, 60)
+    assert started[0].returncode == 0
+    assert not call_apart("router_login", GOOD, 60)["failed"]
+    assert len(started) == 2
+
+
+def test_a_process_that_died_meanwhile_is_not_asked(started: list[subprocess.Popen[bytes]]) -> None:
+    call_apart("router_login", GOOD, 60)
+    started[0].kill()
+    started[0].wait()
+    assert not call_apart("router_login", GOOD, 60)["failed"]
+
+
+def test_a_process_ends_with_the_one_that_started_it() -> None:
+    script = (
+        f"import {_near.__name__} as near; near.call_apart('router_login', {GOOD!r}, 60);"
+        "print(near._IDLE[0]._process.pid, flush=True); {end}"
+    )
+    for end in ("pass", "import os; os._exit(0)"):
+        done = subprocess.run(
+            [sys.executable, "-c", script.replace("{end}", end)],
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        waited_for = time.monotonic() + 30
+        while Path("/proc", done.stdout.strip()).exists() and time.monotonic() < waited_for:
+            time.sleep(0.05)
+        assert not Path("/proc", done.stdout.strip()).exists()
 
 
 def test_a_process_that_hangs_is_ended() -> None:
