@@ -50,7 +50,8 @@ options:
     type: str
   browser:
     description:
-      - The Chromium to start. By default the first one found where the module runs.
+      - The Chromium to start. By default the first one found where the module runs; a headless shell, which has no windows to care for,
+        is looked for first.
     type: path
   screenshots:
     description:

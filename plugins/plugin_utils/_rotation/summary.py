@@ -160,9 +160,9 @@ def announce(planned: Planned, product: Product, everyone: bool) -> list[str]:
 def _announce_verification(planned: Planned, product: Product) -> list[str]:
     names = planned.verifiable if len(planned.verifiable) <= planned.summary_limit else ()
     return [
-        f"{len(planned.verifiable)} of {planned.devices} {product.nouns[1]} are logged in to, once each; nothing is changed on any. "
+        f"{len(planned.verifiable)} of {planned.devices} {product.nouns[1]} are to be logged in to, once each; nothing is changed on any. "
         f"Run {planned.run_id}, {planned.ledger}",
-        *(f"{name}: is logged in to with the password of the ledger" for name in names),
+        *(f"{name}: is to be logged in to with the password of the ledger" for name in names),
         *(_line(_described(told, product)) for told in planned.refused),
     ]
 

@@ -22,7 +22,6 @@ STATUS = {
     "not_reached": "not_reached",
     "settled": "settled",
     "verified": "verified",
-    "would_verify": "verified",
     "disproved": "failed",
     "unproven": "failed",
     "unknown_password": "failed",

@@ -217,6 +217,12 @@ def test_check_mode_says_changed_for_who_would_be_changed_and_ends_as_the_run_wo
     assert (refused["good"], refused["verdict"].startswith("1 box needs attention")) == (False, True)
 
 
+def test_check_mode_proves_nobody() -> None:
+    told = summed(planned([], verifiable=["a"], job="verify"), check_mode=True)
+    assert "a: would be logged in to" in told["lines"]
+    assert (told["counts"]["verified"], told["good"]) == (0, True)
+
+
 # -- the recap ----------------------------------------------------------------------------------------------------------------------------
 
 
