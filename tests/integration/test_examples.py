@@ -133,7 +133,7 @@ def test_a_source_of_each_store(newest_core: Core, tmp_path: Path, store: str) -
 
 
 def test_the_guide_shows_what_the_files_hold() -> None:
-    guide = (GUIDES / "sources.rst").read_text()
+    guide = (GUIDES / "sources_and_policies.rst").read_text()
     for path in (EXAMPLES / "sources").glob("*.yml"):
         lines = path.read_text().splitlines()
         password = next(line.strip().removeprefix("password: ") for line in lines if "{{" in line)
