@@ -9,11 +9,15 @@ from __future__ import annotations
 import base64
 import html
 import json
+import os
 import threading
 from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 from urllib.parse import quote, quote_plus
+
+# What the kernel allows all arguments and the environment of a process to take.
+_LONGEST = 2**21
 
 
 def forms(secret: str) -> set[str]:
@@ -63,11 +67,18 @@ class CommandLines:
 
     def _watch(self) -> None:
         while not self._done.wait(0.02):
-            for path in Path("/proc").glob("[0-9]*/cmdline"):
+            # By the plainest calls, a quarter of the work: this goes on during whole playbooks.
+            for process in filter(str.isdecimal, os.listdir("/proc")):
                 try:
-                    self.seen.add(path.read_bytes())
+                    file = os.open(f"/proc/{process}/cmdline", os.O_RDONLY)
                 except OSError:
                     continue  # it ended while we looked
+                try:
+                    self.seen.add(os.read(file, _LONGEST))
+                except OSError:
+                    continue
+                finally:
+                    os.close(file)
 
     def __enter__(self) -> CommandLines:
         self._thread.start()
