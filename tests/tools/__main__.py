@@ -45,7 +45,8 @@ def test(arguments: list[str]) -> int:
     checks += _sanity(environments)
     if oldest(environments) is not main_one:
         checks.append(steps.unit_on(oldest(environments)))
-    return _run([steps.pytest_run(main_one, [UNIT, INTEGRATION], arguments)], checks)
+    # Whole playbooks first: at the end there is then something short for every process, and none waits for the other's longest test.
+    return _run([steps.pytest_run(main_one, [INTEGRATION, UNIT], arguments)], checks)
 
 
 def unit(arguments: list[str]) -> int:
