@@ -58,7 +58,9 @@ class PostgresqlServer:
         """The URL, password included, of a new empty database."""
         name = f"test_{uuid.uuid4().hex}"
         with psycopg.connect(self._dsn("postgres"), autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name}")
+            # Copying files takes two thirds of the time of copying page by page, which newer servers do unless told.
+            strategy = " STRATEGY file_copy" if connection.info.server_version >= 150000 else ""
+            connection.execute(f"CREATE DATABASE {name}{strategy}".encode())
         return f"postgresql+psycopg://{_USER}:{self.password}@127.0.0.1:{self.port}/{name}"
 
     def execute(self, url: str, statement: str) -> None:

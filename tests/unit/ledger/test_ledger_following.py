@@ -144,16 +144,6 @@ def test_a_retired_device_keeps_its_history_and_comes_back_when_it_is_wanted(fle
     assert set(fleet.devices()) == {"a", "b", "c"}
 
 
-def test_ten_thousand_names_are_followed_in_one_transaction(ledger: Ledger) -> None:
-    names = {f"r{number}": str(number) for number in range(10_000)}
-    ledger.import_passwords([ImportRow(name, "password", serial) for name, serial in names.items()], RUN)
-    generation = ledger.generation
-    assert set(statuses(ledger.follow({f"new {name}": serial for name, serial in names.items()}, RUN)).values()) == {"renamed"}
-    assert ledger.generation == generation + 1
-    assert set(statuses(ledger.follow({f"new {name}": serial for name, serial in names.items()}, RUN)).values()) == {"unchanged"}
-    assert ledger.generation == generation + 1
-
-
 def test_a_listing_tells_since_when_a_device_is_offline(fleet: Ledger, clock: Any) -> None:
     serials = {"a": "1", "b": "2", "d": "4"}
     fleet.observe(RUN, offline=["a", "d"], online=["b", "never heard of"], serials=serials)

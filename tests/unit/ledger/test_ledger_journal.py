@@ -212,9 +212,3 @@ def test_a_name_that_cannot_be_one_is_refused(ledger: Ledger, names: list[str]) 
     with pytest.raises(LedgerError, match="name"):
         ledger.stage([request(name, "password") for name in names], run_of("a"), LEASE)
     assert ledger.devices() == {}
-
-
-def test_ten_thousand_devices_in_one_call_are_one_transaction(ledger: Ledger) -> None:
-    names = [f"r{number}" for number in range(10_000)]
-    assert set(staged(ledger, run_of("a"), dict.fromkeys(names, "password")).values()) == {"staged"}
-    assert set(ledger.passwords(names, "staged").values()) == {"password"}
