@@ -42,7 +42,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 def _wants(item: pytest.Item, name: str) -> bool:
-    return isinstance(item, pytest.Function) and (name in item.fixturenames or f"[{name}" in item.name)
+    return isinstance(item, pytest.Function) and (name in item.fixturenames or name in item.name)
 
 
 def _running(config: pytest.Config, name: str) -> Any:

@@ -19,13 +19,6 @@ from support.postgresql import PostgresqlServer
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.store import Ledger
 
 
-@pytest.fixture(scope="session")
-def postgresql() -> Iterator[PostgresqlServer]:
-    server = PostgresqlServer()
-    yield server
-    server.close()
-
-
 @pytest.fixture
 def tmp_path(tmp_path: Path) -> Iterator[Path]:
     """In memory where there is such a place: what a power cut would leave on a disk no test can see, and each commit would wait for it."""
