@@ -141,13 +141,20 @@ def pytest_run(main: Environment, folders: Sequence[str], extra: Sequence[str]) 
 
 
 # Not about Python or a library, and mostly long: what a kill leaves behind and where random histories lead depends on our own order of
-# doing things, guides are the same everywhere, and nothing is promised of the simulators.
+# doing things, guides are the same everywhere, and nothing is promised of the simulators. The clients of vendors meet the oldest libraries
+# in other files, and every module in whole playbooks; what is left out asks what we make of each answer, how long we wait, by what rules.
 _SAME_ON_EVERY_CORE = (
     "tests/unit/docs/",
     "tests/unit/simulators/",
     "tests/unit/ledger/test_ledger_crash.py",
     "tests/unit/ledger/test_ledger_promise.py",
+    "tests/unit/ledger/test_ledger_ten_thousand.py",
+    "tests/unit/pbxs/test_recovery.py",
+    "tests/unit/recovery/test_recovery_turns.py",
+    "tests/unit/rms/test_generated.py",
+    "tests/unit/rms/test_set.py",
     "tests/unit/rutos/test_big_answers.py",
+    "tests/unit/rutos/test_change_on_routers.py",
 )
 
 
