@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import signal
-import sqlite3
 import stat
 import subprocess
 from pathlib import Path
@@ -18,7 +17,7 @@ import pytest
 from integration.canaries import found_below
 from integration.cores import Core
 from integration.device_sites import device_site
-from integration.sites import PASSPHRASE, Site, site
+from integration.sites import PASSPHRASE, site
 from integration.test_promise import SLOW, start
 
 TOLERANT = ("-e", "router_rotation_failure_limit_percent=100")
@@ -244,7 +243,7 @@ def test_a_clock_that_jumps_forward_takes_no_router_from_a_run_that_lives(newest
         first = start(place, "rotate_routers")
         while not place.changing_requests():
             assert first.poll() is None, first.communicate()[0]
-        expire_leases(place)
+        place.end_leases()
 
         second = place.run("rotate_routers", "-e", "router_rotation_force=true")
 
@@ -254,13 +253,6 @@ def test_a_clock_that_jumps_forward_takes_no_router_from_a_run_that_lives(newest
         assert (first.returncode, second.returncode) == (0, 0), said + second.stdout
         assert [len(router["asked"]) for router in place.rms.truth().values()] == [1] * 3
         assert place.lost() == []
-
-
-def expire_leases(place: Site) -> None:
-    """As if the clock had jumped: every lease ended long ago."""
-    with sqlite3.connect(place.folder / "ledger.db", timeout=30) as database:
-        database.execute("UPDATE keyturn_devices SET lease_until = 1")
-    database.close()
 
 
 def test_no_host_matched_is_an_error(newest_core: Core, tmp_path: Path) -> None:
