@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,14 +19,18 @@ from support.postgresql import PostgresqlServer
 
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.store import Ledger
 
+_MEMORY = "/dev/shm"
+# A container is often given 64 MB there.
+_ROOM = 1024**3
+
 
 @pytest.fixture
 def tmp_path(tmp_path: Path) -> Iterator[Path]:
-    """In memory where there is such a place: what a power cut would leave on a disk no test can see, and each commit would wait for it."""
-    if not os.access("/dev/shm", os.W_OK):
+    """In memory where there is room: what a power cut would leave on a disk no test can see, and each commit would wait for it."""
+    if not os.access(_MEMORY, os.W_OK) or shutil.disk_usage(_MEMORY).free < _ROOM:
         yield tmp_path
         return
-    with tempfile.TemporaryDirectory(dir="/dev/shm", prefix="kt-") as directory:
+    with tempfile.TemporaryDirectory(dir=_MEMORY, prefix="kt-") as directory:
         yield Path(directory)
 
 
