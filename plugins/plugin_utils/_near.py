@@ -144,7 +144,10 @@ def main() -> None:
     with kept_driver():
         while (line := listening.next()) is not None:
             name, arguments = json.loads(line)
-            json.dump(call_here(name, arguments), sys.stdout)
+            result = call_here(name, arguments)
+            # Whoever reads it may go at once, and then there is nothing to interrupt.
+            listening.done()
+            json.dump(result, sys.stdout)
             print(flush=True)
 
 
@@ -153,15 +156,16 @@ class _Listening:
 
     def __init__(self) -> None:
         self._lines: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
-        self._asked = self._begun = self._answered = 0
+        self._asked = self._done = 0
         threading.Thread(target=self._listen, daemon=True).start()
 
     def next(self) -> bytes | None:
-        """The next line, once the one before is done with; None when there is none any more."""
-        self._answered = self._begun
-        line = self._lines.get()
-        self._begun += 1
-        return line
+        """The next line; None when there is none any more."""
+        return self._lines.get()
+
+    def done(self) -> None:
+        """What the last line asked for is done."""
+        self._done += 1
 
     def _listen(self) -> None:
         # A file of its own: Python does not end while a thread reads standard input's.
@@ -171,7 +175,7 @@ class _Listening:
                 self._lines.put(line)
         self._lines.put(None)
         # Clean up, and end in any case.
-        if self._answered != self._asked:
+        if self._done != self._asked:
             _thread.interrupt_main()
         time.sleep(_CLEANING_SECONDS)
         os._exit(1)
