@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 from ansible import constants
 
-from ansible_collections.keyturn.devices.plugins.module_utils._ledger import describing
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger import describing, handovers
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.errors import LedgerError
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.store import Ledger
 from ansible_collections.keyturn.devices.plugins.module_utils._module import ModuleFailure
@@ -74,7 +74,7 @@ class ActionModule(ControllerAction):
         owed: dict[str, dict[str, str]] = {}
         if stores:
             with self.open_ledger(options, context, dry_run=True) as ledger:
-                owed = ledger.owed(names, stores)
+                owed = handovers.owed(ledger, names, stores)
         if options["state"] == "reported":
             return _reported(name, owed.get(name, {}), context)
         mine = [{"store": store, "password_id": password} for store, password in owed.get(name, {}).items()]
@@ -91,10 +91,10 @@ def _distinct(stores: Sequence[str]) -> list[str]:
 def _recorded(ledger: Ledger, name: str, options: Mapping[str, Any]) -> dict[str, Any]:
     run = Run(options["run_id"])
     if options["state"] == "done":
-        result = ledger.handed_over(name, options["password_id"], options["store"], run)
+        result = handovers.handed_over(ledger, name, options["password_id"], options["store"], run)
     else:
         why = f"task {options['task']!r} failed" if options["task"].isprintable() and options["task"] else "a task failed"
-        result = ledger.handover_failed(name, options["store"], why, run)
+        result = handovers.failed(ledger, name, options["store"], why, run)
     return {"changed": result.changed, "status": result.status, "store": options["store"]}
 
 

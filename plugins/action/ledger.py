@@ -11,9 +11,18 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from ansible_collections.keyturn.devices.plugins.module_utils._files import write_secret_file
-from ansible_collections.keyturn.devices.plugins.module_utils._ledger import describing
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger import backups, describing, people
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger.crypto import check_passphrase
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.errors import LedgerError, named
-from ansible_collections.keyturn.devices.plugins.module_utils._ledger.options import create_ledger, new_passphrase, place, restore_ledger
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger.options import (
+    create_ledger,
+    ledger_passphrase,
+    open_ledger,
+    place,
+    read_passphrase_file,
+    way_in,
+)
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger.records import ImportRow, Result
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.requests import (
     SOURCES,
     decisions,
@@ -22,7 +31,7 @@ from ansible_collections.keyturn.devices.plugins.module_utils._ledger.requests i
     stage_requests,
 )
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.rules import LIVE, OUTCOMES, PROOFS
-from ansible_collections.keyturn.devices.plugins.module_utils._ledger.store import ImportRow, Ledger, Result
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger.store import Ledger
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.transfer import SLOTS, export_csv, read_import
 from ansible_collections.keyturn.devices.plugins.module_utils._passwords.floors import PRODUCTS
 from ansible_collections.keyturn.devices.plugins.module_utils._redact import Redactor
@@ -102,7 +111,7 @@ def imported(ledger: Ledger, run: Run, options: Options, redactor: Redactor) -> 
     else:
         rows = [ImportRow(row.name, row.password, row.serial or serials.get(row.name)) for row in import_rows(options["devices"])]
     redactor.add(*(row.password for row in rows))
-    return ledger.import_passwords(rows, run)
+    return people.import_passwords(ledger, rows, run)
 
 
 def followed(ledger: Ledger, run: Run, options: Options, _redactor: Redactor) -> Sequence[Result]:
@@ -117,7 +126,7 @@ def retired(ledger: Ledger, run: Run, options: Options, _redactor: Redactor) -> 
 
 
 def released(ledger: Ledger, run: Run, options: Options, _redactor: Redactor) -> Sequence[Result]:
-    return ledger.release(_names(options), run)
+    return people.release(ledger, _names(options), run)
 
 
 def _names(options: Options) -> list[str]:
@@ -177,7 +186,7 @@ class ActionModule(ControllerAction):
         if state == "created":
             return _created(options, context)
         if state == "rekeyed":
-            return new_passphrase(options, run, context.redactor, dry_run=context.check_mode)
+            return _rekeyed(options, run, context.redactor, dry_run=context.check_mode)
         if state == "restored":
             return _restored(options, run, context)
         with self.open_ledger(options, context) as ledger:
@@ -216,7 +225,7 @@ def _list_exported(ledger: Ledger, options: Options, context: Context) -> dict[s
 
 
 def _backed_up(ledger: Ledger, options: Options) -> dict[str, Any]:
-    count = ledger.back_up(options["path"], options["overwrite"])
+    count = backups.back_up(ledger, options["path"], options["overwrite"])
     return {
         "changed": True,
         "path": options["path"],
@@ -228,9 +237,31 @@ def _backed_up(ledger: Ledger, options: Options) -> dict[str, Any]:
 
 
 def _restored(options: Options, run: Run, context: Context) -> dict[str, Any]:
-    restored = restore_ledger(options, run, dry_run=context.check_mode, redactor=context.redactor)
+    url, passphrase = way_in(options, context.redactor)
+    restored = backups.restore(options["path"], url, passphrase, run, replace=options["replace"], dry_run=context.check_mode)
     kept = {"kept": restored.kept} if restored.kept else {}
     return {"changed": True, "path": options["path"], "ledger": place(options), "count": restored.devices, **kept}
+
+
+def _rekeyed(options: Options, run: Run, redactor: Redactor, dry_run: bool) -> dict[str, Any]:
+    """Change the passphrase to the one the options give, unless the ledger has it already."""
+    path = options.get("new_passphrase_file")
+    wanted = read_passphrase_file(path) if path else str(options.get("new_passphrase") or "")
+    redactor.add(wanted)
+    check_passphrase(wanted)
+    failure: LedgerError | None = None
+    try:
+        with open_ledger(options, dry_run=dry_run, redactor=redactor) as ledger:
+            if wanted == ledger_passphrase(options):
+                return {"changed": False, "passwords": 0}
+            return {"changed": True, "passwords": people.rekey(ledger, wanted, run)}
+    except LedgerError as error:
+        failure = error
+    if failure.reason == "wrong_passphrase":
+        # A playbook that is run again still gives the old one first.
+        with open_ledger({**options, "ledger_passphrase": wanted, "ledger_passphrase_file": None}, dry_run=True):
+            return {"changed": False, "passwords": 0}
+    raise failure
 
 
 def _told(results: Sequence[Result], context: Context) -> dict[str, Any]:

@@ -38,7 +38,7 @@ class ActionModule(ControllerAction):
         with self.open_ledger(options, context, dry_run=True) as ledger:
             now = ledger.now()
             since = _since(options, now)
-            events = ledger.events(since, options["run"])
+            events = history.read_history(ledger, since, options["run"])
             if options["run"] and not events:
                 raise LedgerError("input", f"The ledger knows no run {options['run']}.")
             devices = ledger.devices(options["devices"])

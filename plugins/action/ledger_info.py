@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from ansible_collections.keyturn.devices.plugins.module_utils._ledger import describing
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger import describing, lists
 from ansible_collections.keyturn.devices.plugins.plugin_utils._controller import Context, ControllerAction
 
 
@@ -34,5 +34,5 @@ class ActionModule(ControllerAction):
                 "generation": ledger.generation,
                 "restored": ledger.restored,
                 "devices": devices,
-                "lists": ledger.lists(),
+                "lists": lists.describe_lists(ledger),
             }

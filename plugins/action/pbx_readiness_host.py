@@ -11,6 +11,7 @@ import uuid
 from typing import Any, ClassVar
 
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.errors import LedgerError
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger.fleet import note_readiness
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.options import open_ledger
 from ansible_collections.keyturn.devices.plugins.module_utils._module import ModuleFailure
 from ansible_collections.keyturn.devices.plugins.module_utils._run import Run, runner_identity
@@ -59,7 +60,7 @@ class ActionModule(NearAction):
                 found = checks(looked, device, may_test=not context.check_mode)
                 if not context.check_mode:
                     # What compliance tells in the morning of the night's look.
-                    ledger.note_readiness(name, [check["name"] for check in found if not check["ok"]], run)
+                    note_readiness(ledger, name, [check["name"] for check in found if not check["ok"]], run)
         except ModuleFailure as problem:
             return failed_checks(str(problem.result.get("reason") or "error"), problem.msg)
         except LedgerError as problem:

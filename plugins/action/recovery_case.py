@@ -10,9 +10,10 @@ import datetime
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from ansible_collections.keyturn.devices.plugins.module_utils._ledger import describing
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger import cases, describing
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.errors import LedgerError
-from ansible_collections.keyturn.devices.plugins.module_utils._ledger.store import CaseChange, Ledger, Result
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger.records import CaseChange, Result
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger.store import Ledger
 from ansible_collections.keyturn.devices.plugins.module_utils._run import Run
 from ansible_collections.keyturn.devices.plugins.plugin_utils._controller import Context, ControllerAction
 
@@ -47,12 +48,12 @@ class ActionModule(ControllerAction):
         deadline = _moment(name, options["deadline"])
         with self.open_ledger(options, context) as ledger:
             if options["state"] == "opened":
-                result = ledger.open_case(name, serial, options["kind"], run)
+                result = cases.open_case(ledger, name, serial, options["kind"], run)
             else:
-                result = ledger.change_case(name, serial, _change(options, deadline, ledger), run)
+                result = cases.change_case(ledger, name, serial, _change(options, deadline, ledger), run)
             case = _case_of(result)
             # In check mode nothing was written, and what was described is what would be.
-            known = None if context.check_mode else ledger.case(name, serial)
+            known = None if context.check_mode else cases.read_case(ledger, name, serial)
         return {"changed": result.changed, "case": known or {**case, "events": []}}
 
 

@@ -62,7 +62,7 @@ class ControllerAction(ActionBase):
 
     @abstractmethod
     def work(self, options: dict[str, Any], context: Context) -> dict[str, Any]:
-        """Returns the task's result. C(options): checked, the ledger's filled in. May raise ModuleFailure, LedgerError or CsvError."""
+        """Returns the task's result. C(options): checked, the ledger's filled in. May raise ModuleFailure, LedgerError or FileProblem."""
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         if multiprocessing.parent_process() is not None:

@@ -21,6 +21,7 @@ from pathlib import Path
 from playwright.sync_api import sync_playwright
 
 from ansible_collections.keyturn.devices.plugins.module_utils._browser.browser import find_browser
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger import people
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.records import ImportRow
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.store import Ledger
 from ansible_collections.keyturn.devices.plugins.module_utils._run import Run
@@ -42,7 +43,7 @@ def prepare(folder: Path, devices: int, events: int = 10) -> None:
         def proven(chosen: list[str]) -> None:
             run = Run(f"run {past[0]:.0f}")
             rows = [ImportRow(name, password(name, place), f"11{name[-5:]}") for place, name in enumerate(chosen)]
-            ledger.import_passwords(rows, run)
+            people.import_passwords(ledger, rows, run)
             for _time in range(events - 1):
                 past[0] += 60
                 ledger.verified(chosen, Run(f"run {past[0]:.0f}"))

@@ -25,6 +25,7 @@ from typing import Any
 
 from support.postgresql import PostgresqlServer
 
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger import people
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.requests import stage_requests
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.rules import Settlement
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.store import Ledger
@@ -70,7 +71,7 @@ def describe(ledger: Ledger, names: list[str], _run: Run) -> None:
 
 
 def rekey(ledger: Ledger, _names: list[str], run: Run) -> None:
-    ledger.rekey(PASSPHRASE + " changed", run)
+    people.rekey(ledger, PASSPHRASE + " changed", run)
 
 
 STEPS: list[tuple[str, str, Step]] = [

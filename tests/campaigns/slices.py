@@ -27,7 +27,9 @@ from pathlib import Path
 
 from support.postgresql import PostgresqlServer
 
-from ansible_collections.keyturn.devices.plugins.module_utils._ledger.store import ImportRow, Ledger
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger import people
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger.records import ImportRow
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger.store import Ledger
 from ansible_collections.keyturn.devices.plugins.module_utils._run import Run
 from simulators.rms import RmsSimulator
 
@@ -81,7 +83,7 @@ class Slices:
         made, _is_new = Ledger.create(self.url, PASSPHRASE)
         assert made is not None
         with made as ledger:
-            ledger.import_passwords([ImportRow(name, real[serial], serial) for name, serial in self.serials.items()], Run("import"))
+            people.import_passwords(ledger, [ImportRow(name, real[serial], serial) for name, serial in self.serials.items()], Run("import"))
 
     def start(self, number: int) -> subprocess.Popen[bytes]:
         environment = {

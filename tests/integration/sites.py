@@ -15,7 +15,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.keyturn.devices.plugins.module_utils._ledger.store import ImportRow, Ledger
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger import people
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger.records import ImportRow
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger.store import Ledger
 from ansible_collections.keyturn.devices.plugins.module_utils._run import Run
 from integration.cores import Core
 from simulators.rms import RmsSimulator
@@ -89,7 +91,7 @@ class Place:
         real = self.real_passwords()
         rows = [ImportRow(name, real[serial], serial) for name, serial in self.serials.items() if names is None or name in names]
         with self.ledger() as ledger:
-            ledger.import_passwords(rows, Run("import"))
+            people.import_passwords(ledger, rows, Run("import"))
 
     def lost(self) -> list[str]:
         """Devices that do not open with what the ledger calls their current password."""

@@ -23,7 +23,8 @@ import jinja2
 import pytest
 import yaml
 
-from ansible_collections.keyturn.devices.plugins.module_utils._ledger.store import ImportRow
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger import people
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger.records import ImportRow
 from ansible_collections.keyturn.devices.plugins.module_utils._run import Run
 from integration.canaries import found_below
 from integration.cores import CHECKOUT, Core
@@ -98,7 +99,7 @@ def place(newest_core: Core, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     with site(tmp_path_factory.mktemp("awx"), newest_core, routers=2) as built:
         built.import_real_passwords()
         with built.ledger() as ledger:
-            ledger.import_passwords([ImportRow("office", "Depot-Seven-47")], Run("import"))
+            people.import_passwords(ledger, [ImportRow("office", "Depot-Seven-47")], Run("import"))
         built.others = {
             "pbxs": {"hosts": {"office": {"device_host": "https://127.0.0.1:9", "device_email": "recovery@example.com"}}},
             "bms_servers": {"hosts": {"plant": {"device_server_kind": "automation_server"}}},

@@ -15,7 +15,8 @@ from typing import Any
 import yaml
 from support.pass_store import password_store
 
-from ansible_collections.keyturn.devices.plugins.module_utils._ledger.store import ImportRow
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger import people
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger.records import ImportRow
 from ansible_collections.keyturn.devices.plugins.module_utils._run import Run
 from integration.canaries import CommandLines, found_below, found_in
 from integration.cores import Core
@@ -191,7 +192,7 @@ def test_verify_logs_in_once_and_changes_nothing(newest_core: Core, tmp_path: Pa
         }
         with place.ledger() as ledger:
             rows = [ImportRow("right", right.password), ImportRow("wrong", "CANARY-Not-This-One"), ImportRow("off", right.password)]
-            ledger.import_passwords(rows, Run("import"))
+            people.import_passwords(ledger, rows, Run("import"))
         before, changes = place.records(), place.changes()
 
         done = place.run("verify", "-vvv")

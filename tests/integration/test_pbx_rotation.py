@@ -21,7 +21,9 @@ import pytest
 from support.chromium import Listener, browser_traces
 from support.tunnel import Tunnel
 
-from ansible_collections.keyturn.devices.plugins.module_utils._ledger.store import ImportRow, StageRequest
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger import people
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger.records import ImportRow
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger.store import StageRequest
 from ansible_collections.keyturn.devices.plugins.module_utils._run import Run, runner_identity
 from integration.canaries import CommandLines, found_below, found_in
 from integration.cores import Core
@@ -131,7 +133,7 @@ def test_a_pbx_that_refuses_the_ledgers_password_is_orphaned_after_one_login_and
     place = old_place
     wrong, away, far = place.hosts
     with place.ledger() as ledger:
-        ledger.import_passwords([ImportRow(wrong, WRONG, place.serials[wrong])], Run("import"))
+        people.import_passwords(ledger, [ImportRow(wrong, WRONG, place.serials[wrong])], Run("import"))
     with Listener() as gone:
         place.hosts[away]["device_host"] = f"https://127.0.0.1:{gone.port}"
     place.sites = {"gateway": {"ansible_connection": "local", "ansible_python_interpreter": str(place.core.bin / "python")}}
@@ -188,7 +190,7 @@ def test_a_killed_rotation_is_settled_by_reconcile_together_with_what_was_left_o
         place.env |= {"RMS_URL": rms.url, "RMS_TOKEN": rms.token}
         place.others = {"routers": {"hosts": {"depot": {"device_serial": serial}}}}
         with place.ledger() as ledger:
-            ledger.import_passwords([ImportRow("depot", router["password"], serial)], Run("import"))
+            people.import_passwords(ledger, [ImportRow("depot", router["password"], serial)], Run("import"))
             ledger.stage([StageRequest("depot", serial, "generate", lambda _former: "Staged-Router-47/x")], killed, 900)
 
         done = place.run("reconcile", "-e", f"target=depot,{changed},{untouched}")

@@ -18,7 +18,9 @@ from typing import Any
 import pytest
 from support.containers import ContainerServer, Podman
 
-from ansible_collections.keyturn.devices.plugins.module_utils._ledger.store import CaseChange, Ledger
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger import cases
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger.records import CaseChange
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger.store import Ledger
 from ansible_collections.keyturn.devices.plugins.module_utils._run import Run, read_moment
 from integration.canaries import CommandLines, found_below, found_in
 from integration.cores import Core
@@ -163,12 +165,12 @@ class BmsSite:
         with self.ledger() as ledger:
             for name in names:
                 serial = SERIALS.get(name, "")
-                case = ledger.case(name, serial)
+                case = cases.read_case(ledger, name, serial)
                 assert case is not None
                 if case["armed_at"]:
                     armed_at = read_moment(case["armed_at"]).timestamp() - seconds
                     change = CaseChange("time passed", armed_at=armed_at, deadline=armed_at + 24 * HOUR)
-                    ledger.change_case(name, serial, change, Run("clock"))
+                    cases.change_case(ledger, name, serial, change, Run("clock"))
                 self.person(name, "clock", advance=seconds)
 
     def person(self, name: str, act: str, **facts: Any) -> dict[str, Any]:
@@ -260,7 +262,7 @@ def test_every_kind_of_server_is_recovered_over_days_and_no_secret_shows(site: B
         assert list((tmp_path / "keyturn-recovery").iterdir()) == []
 
         with site.ledger() as ledger:
-            records, before = ledger.devices(list(KINDS), include_secrets=True), ledger.case("hq", SERIALS["hq"])
+            records, before = ledger.devices(list(KINDS), include_secrets=True), cases.read_case(ledger, "hq", SERIALS["hq"])
         for name in KINDS:
             assert (name, records[name]["current"]["password"]) == (name, site.person(name, "truth")["password"])
             # A person's word proves nothing.
@@ -270,7 +272,7 @@ def test_every_kind_of_server_is_recovered_over_days_and_no_secret_shows(site: B
         checked = site.run({"hq": {}}, "--check")
         assert checked.returncode == 0, checked.stdout
         with site.ledger() as ledger:
-            assert ledger.case("hq", SERIALS["hq"]) == before
+            assert cases.read_case(ledger, "hq", SERIALS["hq"]) == before
         assert re.search(r"hq +: ok=\d+ +changed=0 ", checked.stdout)
 
     shown = [site.printed.encode(), *commands.seen]

@@ -16,6 +16,7 @@ import pytest
 from campaigns.crash_pbx import run
 from support.chromium import browser_traces
 
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger import fleet
 from integration.canaries import CommandLines, found_below, found_in
 from integration.cores import Core
 from integration.pbx_site import OLD, Site, pbx_site
@@ -79,7 +80,7 @@ def test_a_lost_password_is_recovered_and_no_secret_shows(place: RecoveryPlace, 
 def noted(place: RecoveryPlace) -> tuple[bool, list[str]]:
     """What the ledger keeps of the last look."""
     with place.ledger() as ledger:
-        look = ledger.readiness()[NAME]
+        look = fleet.read_readiness(ledger)[NAME]
     return look["ready"], look["failed"]
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from support.ledgers import LEASE, request
 
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger import cases, fleet, people
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.records import CaseChange, ImportRow
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.rules import Settlement
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.store import Ledger
@@ -97,7 +98,7 @@ def plant(url: str, passphrase: str, **cost: Any) -> None:
         past[0] = time.time() - 40 * DAY
         _proven(ledger, "r-offline", run=run)
         ledger.observe(run, offline=["r-offline"], online=(), serials={"r-offline": serial("r-offline")})
-        ledger.note_readiness("pbx-stale", (), run)
+        fleet.note_readiness(ledger, "pbx-stale", (), run)
         past[0] = time.time() - 10 * DAY
         for name in ("r-good", "r-given", "r-sourceless", "r-no-file", "r-bad", "r-unsettled", "r-orphan", "r-forgotten"):
             _proven(ledger, name, run=run)
@@ -108,7 +109,7 @@ def plant(url: str, passphrase: str, **cost: Any) -> None:
         _proven(ledger, "r-weak", secret=f"{CANARY}5", run=run)
         _proven(ledger, "r-shared", secret=f"{CANARY}-Shared-Pass-9", run=run)
         _proven(ledger, "pbx-shared", None, secret=f"{CANARY}-Shared-Pass-9", run=run)
-        ledger.import_passwords([ImportRow("r-unproven", password("r-unproven"), serial("r-unproven"))], run)
+        people.import_passwords(ledger, [ImportRow("r-unproven", password("r-unproven"), serial("r-unproven"))], run)
         for name in ("r-unsettled", "r-orphan"):
             rotation = Run(f"rotation of {name}", "nobody:1")
             ledger.stage([request(name, f"{CANARY}-Staged-Pass-9", serial=serial(name))], rotation, LEASE)
@@ -116,12 +117,12 @@ def plant(url: str, passphrase: str, **cost: Any) -> None:
             ledger.settle([Settlement(name, "unknown", reason="timeout", live=live)], rotation, 5)
         ledger.retire(["r-retired"], run)
         for name, ends in (("bms-late", past[0] + DAY), ("bms-waiting", time.time() + DAY)):
-            ledger.open_case(name, None, "enterprise_server", run)
-            ledger.change_case(name, None, CaseChange("armed", step="reset_mode", armed_at=past[0], deadline=ends), run)
+            cases.open_case(ledger, name, None, "enterprise_server", run)
+            cases.change_case(ledger, name, None, CaseChange("armed", step="reset_mode", armed_at=past[0], deadline=ends), run)
         past[0] = time.time() - DAY
         for name in ("pbx-good", "pbx-shared"):
-            ledger.note_readiness(name, (), run)
-        ledger.note_readiness("pbx-unready", ("mailbox", "test"), run)
+            fleet.note_readiness(ledger, name, (), run)
+        fleet.note_readiness(ledger, "pbx-unready", ("mailbox", "test"), run)
         past[0] = time.time()
     # Somebody writes past the collection.
     with sqlite3.connect(url.removeprefix("sqlite:///")) as connection:
@@ -129,7 +130,7 @@ def plant(url: str, passphrase: str, **cost: Any) -> None:
 
 
 def _proven(ledger: Ledger, name: str, number: str | None = "", *, secret: str = "", run: Run) -> None:
-    ledger.import_passwords([ImportRow(name, secret or password(name), serial(name) if number == "" else number)], run)
+    people.import_passwords(ledger, [ImportRow(name, secret or password(name), serial(name) if number == "" else number)], run)
     ledger.verified([name], run)
 
 

@@ -17,6 +17,7 @@ import yaml
 from support.ledgers import opened
 from support.rotation import FakeVariables, SteppedClock
 
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger import people
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.records import ImportRow
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.store import Ledger
 from ansible_collections.keyturn.devices.plugins.module_utils._redact import Redactor
@@ -149,7 +150,7 @@ class Desk:
 
     def know(self, password: str) -> None:
         """The ledger takes this password for the current one."""
-        self.ledger.import_passwords([ImportRow(NAME, password)], Run("person"))
+        people.import_passwords(self.ledger, [ImportRow(NAME, password)], Run("person"))
 
     def recover(self) -> dict[str, Any]:
         """One run, as the action does it; what it leaves behind. Killed where the PBX says so."""

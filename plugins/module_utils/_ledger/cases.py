@@ -6,6 +6,8 @@
 
 A device has at most one open case, and while it is open, no rotation touches the device: what is staged belongs to the case. The steps
 are words of whoever works the case; here they are only kept.
+
+Of the functions, those that take a ledger are one transaction each, as the methods of C(Ledger) are.
 """
 
 from __future__ import annotations
@@ -18,14 +20,16 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.change import Change
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger.checks import check_names, check_text
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.crypto import SecretBox
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.describing import described_event, iso
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.errors import LedgerError
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.following import follow
-from ansible_collections.keyturn.devices.plugins.module_utils._ledger.leases import HELD, Leases
-from ansible_collections.keyturn.devices.plugins.module_utils._ledger.reading import chunks, read_devices
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger.leases import HELD, Leases, check_run
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger.reading import read_devices
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.records import Case, CaseChange, Device, Result
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.schema import ABANDONED, CLOSED, OPEN, schema
+from ansible_collections.keyturn.devices.plugins.module_utils._run import Run
 
 with suppress(ImportError):  # schema.HAS_SQLALCHEMY tells
     import sqlalchemy as sa
@@ -33,13 +37,81 @@ with suppress(ImportError):  # schema.HAS_SQLALCHEMY tells
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
+    from ansible_collections.keyturn.devices.plugins.module_utils._ledger.store import Ledger
+
 ENDS = (CLOSED, ABANDONED)
 
 OPENED, ALREADY_OPEN, CHANGED, UNCHANGED, NO_CASE, BUSY = "opened", "already_open", "changed", "unchanged", "no_case", "busy"
 
 
-def open_case(change: Change, name: str, serial: str | None, kind: str, facts: Mapping[str, str], lease_seconds: float | None) -> Result:
-    """See C(Ledger.open_case)."""
+def open_case(
+    ledger: Ledger,
+    name: str,
+    serial: str | None,
+    kind: str,
+    run: Run,
+    *,
+    facts: Mapping[str, str] | None = None,
+    lease_seconds: float | None = None,
+) -> Result:
+    """Open a recovery case of a device, which gets a record where it has none. The details tell C(case), as C(read_case) does.
+
+    C(opened), C(already_open) (nothing was changed in it) or C(busy) (another run is at it). LedgerError C(input) when one of another
+    kind is open. C(lease_seconds): the run takes the device for so long; 0 gives it back; C(None) leaves that as it is.
+    """
+    _check(name, serial, run, lease_seconds, kind, *(facts or {}).values())
+    with ledger.change(run) as change:
+        return _open(change, name, serial, kind, facts or {}, lease_seconds)
+
+
+def change_case(
+    ledger: Ledger, name: str, serial: str | None, wanted: CaseChange, run: Run, *, lease_seconds: float | None = None
+) -> Result:
+    """Change the open case of a device. C(changed), C(unchanged), C(no_case) or C(busy). Else as C(open_case)."""
+    texts = (wanted.reason, wanted.step, wanted.state, *wanted.facts.values(), *wanted.secrets.values())
+    _check(name, serial, run, lease_seconds, *texts)
+    if wanted.state not in (None, *ENDS):
+        raise LedgerError("input", f"A case ends {' or '.join(ENDS)}.")
+    with ledger.change(run) as change:
+        return _change(change, name, serial, wanted, lease_seconds)
+
+
+def read_case(ledger: Ledger, name: str, serial: str | None = None, include_secrets: bool = False) -> dict[str, Any] | None:
+    """The open case of a device, else its last one, with its events, oldest first; C(None) where there is none.
+
+    C(id), C(name), C(kind), C(step) (the last that was done), C(state), C(opened_at), C(armed_at), C(deadline), C(closed_at),
+    C(expired) (open and past its deadline), C(facts), C(holds) (which secrets it has), C(events); with secrets C(secrets) by name.
+    """
+    with ledger.look() as (connection, now):
+        device = _device(read_devices(connection, [name], [serial] if serial else []), name, serial)
+        case = _newest(connection, ledger.box, device) if device else None
+        if device is None or case is None:
+            return None
+        secrets = _secrets(ledger.box, case, name)
+        described = {**describe_case(case, device.name, now, secrets), "events": _events(connection, case.id)}
+    return {**described, "secrets": secrets} if include_secrets else described
+
+
+def read_open_cases(ledger: Ledger) -> dict[str, dict[str, Any]]:
+    """Every open case by the name of its device, as C(read_case) tells it, without events and secrets. LedgerError C(tampered)."""
+    table, devices = schema().cases, schema().devices
+    query = sa.select(table, devices.c.name).join(devices, devices.c.id == table.c.device).where(table.c.state == OPEN)
+    found: dict[str, dict[str, Any]] = {}
+    with ledger.look() as (connection, now):
+        for *columns, name in connection.execute(query):
+            case = Case(*columns)
+            check_case(ledger.box, case)
+            found[name] = describe_case(case, name, now, {})
+    return found
+
+
+def _check(name: str, serial: str | None, run: Run, lease_seconds: float | None, *texts: str | None) -> None:
+    check_run(run, lease_seconds or None)
+    check_names([name])
+    check_text(name, serial, *texts)
+
+
+def _open(change: Change, name: str, serial: str | None, kind: str, facts: Mapping[str, str], lease_seconds: float | None) -> Result:
     leases = Leases(change)
     followed = follow(change, {name: serial})
     if followed.results[name].status == BUSY:
@@ -48,7 +120,7 @@ def open_case(change: Change, name: str, serial: str | None, kind: str, facts: M
     change.rely_on([device])
     if leases.of(device) == HELD:
         return Result(name, BUSY, "leased")
-    case = newest(change.connection, change.box, [device]).get(device.id)
+    case = _newest(change.connection, change.box, device)
     if case is not None and case.state == OPEN:
         if case.kind != kind:
             raise LedgerError(
@@ -65,11 +137,10 @@ def open_case(change: Change, name: str, serial: str | None, kind: str, facts: M
     return Result(name, OPENED, changed=True, details={"case": _described(change, device, case)})
 
 
-def change_case(change: Change, name: str, serial: str | None, wanted: CaseChange, lease_seconds: float | None) -> Result:
-    """See C(Ledger.change_case)."""
+def _change(change: Change, name: str, serial: str | None, wanted: CaseChange, lease_seconds: float | None) -> Result:
     leases = Leases(change)
     device = _device(change.devices([name], [serial] if serial else []), name, serial)
-    case = newest(change.connection, change.box, [device]).get(device.id) if device else None
+    case = _newest(change.connection, change.box, device) if device else None
     if device is None or case is None or case.state != OPEN:
         return Result(name, NO_CASE)
     if leases.of(device) == HELD:
@@ -100,52 +171,15 @@ def change_case(change: Change, name: str, serial: str | None, wanted: CaseChang
     return Result(name, CHANGED, changed=True, details={"case": _described(change, device, case)})
 
 
-def read_case(
-    connection: Connection, box: SecretBox, now: float, name: str, serial: str | None, include_secrets: bool
-) -> dict[str, Any] | None:
-    """See C(Ledger.case)."""
-    device = _device(read_devices(connection, [name], [serial] if serial else []), name, serial)
-    case = newest(connection, box, [device]).get(device.id) if device else None
-    if device is None or case is None:
-        return None
-    described = describe_case(case, device.name, now, _secrets(box, case, name))
-    described["events"] = _events(connection, case.id)
-    if include_secrets:
-        described["secrets"] = _secrets(box, case, name)
-    return described
-
-
-def read_open_cases(connection: Connection, box: SecretBox, now: float) -> dict[str, dict[str, Any]]:
-    """See C(Ledger.open_cases)."""
-    table, devices = schema().cases, schema().devices
-    query = sa.select(table, devices.c.name).join(devices, devices.c.id == table.c.device).where(table.c.state == OPEN)
-    found: dict[str, dict[str, Any]] = {}
-    for *columns, name in connection.execute(query):
-        case = Case(*columns)
-        check_case(box, case)
-        found[name] = describe_case(case, name, now, {})
-    return found
-
-
-def newest(connection: Connection, box: SecretBox, devices: Sequence[Device], open_only: bool = False) -> dict[str, Case]:
-    """The open case of each device, else the one that was opened last, by the id of the device. LedgerError C(tampered)."""
+def _newest(connection: Connection, box: SecretBox, device: Device) -> Case | None:
+    """The open case of a device, else the one that was opened last. LedgerError C(tampered)."""
     table = schema().cases
-    query = sa.select(table).order_by(table.c.opened_at, table.c.state == OPEN)
-    if open_only:
-        query = query.where(table.c.state == OPEN)
-    found: dict[str, Case] = {}
-    for part in chunks([device.id for device in devices]):
-        for row in connection.execute(query.where(table.c.device.in_(part))):
-            case = Case(*row)
-            check_case(box, case)
-            found[case.device] = case
-    return found
-
-
-def devices_with_case(connection: Connection) -> frozenset[str]:
-    """The ids of all devices that have an open case: few, whatever the size of the fleet."""
-    table = schema().cases
-    return frozenset(connection.execute(sa.select(table.c.device).where(table.c.state == OPEN)).scalars())
+    query = sa.select(table).where(table.c.device == device.id).order_by(table.c.opened_at, table.c.state == OPEN)
+    newest: Case | None = None
+    for row in connection.execute(query):
+        newest = Case(*row)
+        check_case(box, newest)
+    return newest
 
 
 def check_case(box: SecretBox, case: Case) -> None:

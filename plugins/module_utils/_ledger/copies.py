@@ -2,12 +2,7 @@
 # GNU General Public License v3.0 or later (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Backups of a ledger, and a ledger from a backup.
-
-A backup is a ledger in an SQLite file, as encrypted as the one it was taken of, wherever that lives. What is restored is told apart from
-the ledger that the backup was taken of: it gets an identity of its own, so that a run which is still at the old one notices, and nothing
-in it counts as proven, because passwords may have changed since.
-"""
+"""Copies of a whole ledger: how its rows or its file get from one place to another, durably, and take the place of what is there."""
 
 from __future__ import annotations
 
@@ -18,12 +13,11 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.keyturn.devices.plugins.module_utils._files import FileProblem, sync_directory
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.database import Database
-from ansible_collections.keyturn.devices.plugins.module_utils._ledger.errors import LedgerError, named
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger.errors import LedgerError
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.opening import hold_creation, read_meta
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.reading import chunks
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.schema import schema
@@ -35,14 +29,6 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
 _JOURNAL = "-journal"
-
-
-@dataclass(frozen=True)
-class Restored:
-    """C(devices): how many. C(kept): where the ledger that was replaced lies; empty where there was none."""
-
-    devices: int
-    kept: str = ""
 
 
 def url_of(path: str) -> str:
@@ -169,16 +155,6 @@ def already_there(label: str) -> LedgerError:
         f"There is {label} already. Nothing was changed. To put the backup in its place, say so: replace, or for the playbook "
         "-e restore_replace=true. What is replaced is kept.",
     )
-
-
-def refuse_held(held: list[str], label: str) -> None:
-    """A run that is under way would go on with passwords that the restored ledger does not know."""
-    if held:
-        raise LedgerError(
-            "locked",
-            f"A run is under way in {label}: it holds {named(held)}. Nothing was changed. Wait until it is done, or release its leases "
-            "(keyturn.devices.ledger, state=released), then restore.",
-        )
 
 
 def _sync(path: str) -> None:

@@ -20,7 +20,7 @@ with suppress(ImportError):  # schema.HAS_SQLALCHEMY tells
     import sqlalchemy as sa
 
 if TYPE_CHECKING:
-    from sqlalchemy.engine import Connection
+    from ansible_collections.keyturn.devices.plugins.module_utils._ledger.store import Ledger
 
 Event = Mapping[str, Any]
 #: What a device ended as, in the events of a time.
@@ -33,7 +33,7 @@ _KEPT = "kept: "
 _LOST = ("lost lease", "tampered")
 
 
-def read_history(connection: Connection, since: float | None, run_id: str) -> list[dict[str, Any]]:
+def read_history(ledger: Ledger, since: float | None = None, run_id: str = "") -> list[dict[str, Any]]:
     """Events, oldest first. C(since): seconds since the epoch, none for all; C(run_id): the beginning of the id of a run, empty for all."""
     table = schema().events
     query = sa.select(table).order_by(table.c.id)
@@ -41,7 +41,8 @@ def read_history(connection: Connection, since: float | None, run_id: str) -> li
         query = query.where(table.c.at >= since)
     if run_id:
         query = query.where(table.c.run_id.startswith(run_id, autoescape=True))
-    return [{**described_event(row), "case": row.case_id is not None} for row in connection.execute(query)]
+    with ledger.look() as (connection, _now):
+        return [{**described_event(row), "case": row.case_id is not None} for row in connection.execute(query)]
 
 
 def outcome_of(event: Event) -> tuple[str, str] | None:

@@ -21,6 +21,8 @@ with suppress(ImportError):  # schema.HAS_SQLALCHEMY tells
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
+    from ansible_collections.keyturn.devices.plugins.module_utils._ledger.store import Ledger
+
 # One piece of reserved room, in bytes.
 _ROOM = 16 * 1024
 
@@ -79,24 +81,28 @@ def content(connection: Connection, box: SecretBox, list_id: str) -> bytes | Non
     return b"".join(pieces) if pieces else None
 
 
-def describe_lists(connection: Connection) -> list[dict[str, Any]]:
-    """Every list: C(id), C(run_id), C(made_at), and C(devices), the names of those that a password of it was staged for."""
+def describe_lists(ledger: Ledger) -> list[dict[str, Any]]:
+    """Every list that is still kept: C(id), C(run_id), C(made_at), and C(devices), the names of those that a password of it was staged for.
+
+    A transaction of its own.
+    """
     tables = schema()
     lists, passwords, devices = tables.lists, tables.passwords, tables.devices
-    found = {
-        row.id: {"id": row.id, "run_id": row.run_id, "made_at": iso(row.made_at), "devices": []}
-        for row in connection.execute(sa.select(lists).order_by(lists.c.made_at, lists.c.id))
-    }
-    if found:
-        query = (
-            sa.select(passwords.c.list_id, devices.c.name)
-            .join(devices, devices.c.id == passwords.c.device)
-            .where(passwords.c.list_id.in_(sa.select(lists.c.id)))
-            .distinct()
-            .order_by(devices.c.name)
-        )
-        for list_id, name in connection.execute(query):
-            found[list_id]["devices"].append(name)
+    with ledger.look() as (connection, _now):
+        found = {
+            row.id: {"id": row.id, "run_id": row.run_id, "made_at": iso(row.made_at), "devices": []}
+            for row in connection.execute(sa.select(lists).order_by(lists.c.made_at, lists.c.id))
+        }
+        if found:
+            query = (
+                sa.select(passwords.c.list_id, devices.c.name)
+                .join(devices, devices.c.id == passwords.c.device)
+                .where(passwords.c.list_id.in_(sa.select(lists.c.id)))
+                .distinct()
+                .order_by(devices.c.name)
+            )
+            for list_id, name in connection.execute(query):
+                found[list_id]["devices"].append(name)
     return list(found.values())
 
 

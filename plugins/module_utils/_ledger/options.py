@@ -14,16 +14,13 @@ from typing import Any
 from ansible.module_utils.basic import missing_required_lib
 
 from ansible_collections.keyturn.devices.plugins.module_utils._files import FileProblem
-from ansible_collections.keyturn.devices.plugins.module_utils._ledger.copies import Restored
-from ansible_collections.keyturn.devices.plugins.module_utils._ledger.crypto import HAS_CRYPTOGRAPHY, check_passphrase
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger.crypto import HAS_CRYPTOGRAPHY
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.database import Database, password_of_url
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.errors import LedgerError
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.schema import HAS_SQLALCHEMY
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.store import Ledger
 from ansible_collections.keyturn.devices.plugins.module_utils._module import ModuleFailure
-from ansible_collections.keyturn.devices.plugins.module_utils._passwords.csv_file import CsvError
 from ansible_collections.keyturn.devices.plugins.module_utils._redact import Redactor
-from ansible_collections.keyturn.devices.plugins.module_utils._run import Run
 
 URL_VARIABLE = "KEYTURN_LEDGER_URL"
 PASSPHRASE_VARIABLE = "KEYTURN_LEDGER_PASSPHRASE"
@@ -54,18 +51,12 @@ def open_ledger(
 
     C(dry_run), C(expects): as for C(Ledger.open). C(redactor): is told every secret found on the way.
     """
-    return Ledger.open(*_way_in(options, redactor), dry_run=dry_run, expects=expects)
+    return Ledger.open(*way_in(options, redactor), dry_run=dry_run, expects=expects)
 
 
 def create_ledger(options: Mapping[str, Any], *, dry_run: bool, redactor: Redactor) -> tuple[Ledger | None, bool]:
     """Make the ledger that the options name, unless it is there. As C(Ledger.create)."""
-    return Ledger.create(*_way_in(options, redactor), dry_run=dry_run)
-
-
-def restore_ledger(options: Mapping[str, Any], run: Run, *, dry_run: bool, redactor: Redactor) -> Restored:
-    """Put the backup C(path) where the options say that the ledger is. As C(Ledger.restore)."""
-    url, passphrase = _way_in(options, redactor)
-    return Ledger.restore(str(options["path"]), url, passphrase, run, replace=bool(options["replace"]), dry_run=dry_run)
+    return Ledger.create(*way_in(options, redactor), dry_run=dry_run)
 
 
 def place(options: Mapping[str, Any]) -> str:
@@ -74,7 +65,8 @@ def place(options: Mapping[str, Any]) -> str:
         return database.label
 
 
-def _way_in(options: Mapping[str, Any], redactor: Redactor | None) -> tuple[str, str]:
+def way_in(options: Mapping[str, Any], redactor: Redactor | None) -> tuple[str, str]:
+    """The URL and the passphrase. LedgerError C(library) where one is missing that a ledger needs."""
     for name, present in (("SQLAlchemy", HAS_SQLALCHEMY), ("cryptography", HAS_CRYPTOGRAPHY)):
         if not present:
             raise LedgerError("library", missing_required_lib(name))
@@ -97,27 +89,6 @@ def ledger_passphrase(options: Mapping[str, Any]) -> str:
     return str(given or os.environ.get(PASSPHRASE_VARIABLE, ""))
 
 
-def new_passphrase(options: Mapping[str, Any], run: Run, redactor: Redactor, dry_run: bool) -> dict[str, Any]:
-    """Change the passphrase to the one the options give, unless the ledger has it already. Returns a module's result."""
-    path = options.get("new_passphrase_file")
-    wanted = read_passphrase_file(path) if path else str(options.get("new_passphrase") or "")
-    redactor.add(wanted)
-    check_passphrase(wanted)
-    failure: LedgerError | None = None
-    try:
-        with open_ledger(options, dry_run=dry_run, redactor=redactor) as ledger:
-            if wanted == ledger_passphrase(options):
-                return {"changed": False, "passwords": 0}
-            return {"changed": True, "passwords": ledger.rekey(wanted, run)}
-    except LedgerError as error:
-        failure = error
-    if failure.reason == "wrong_passphrase":
-        # A playbook that is run again still gives the old one first.
-        with open_ledger({**options, "ledger_passphrase": wanted, "ledger_passphrase_file": None}, dry_run=True):
-            return {"changed": False, "passwords": 0}
-    raise failure
-
-
 @contextmanager
 def reported() -> Iterator[None]:
     """What goes wrong with the ledger, or with a file for it, becomes a module's failure."""
@@ -129,9 +100,6 @@ def reported() -> Iterator[None]:
         failure = ModuleFailure(error.message, reason=error.reason, problems=problems)
     except FileProblem as error:
         failure = ModuleFailure(error.message, reason=error.reason, problems=[])
-    except CsvError as error:
-        problems = [{"where": f"line {problem.line}" if problem.line else "file", "message": problem.message} for problem in error.problems]
-        failure = ModuleFailure(str(error), reason="input", problems=problems)
     if failure:
         raise failure
 

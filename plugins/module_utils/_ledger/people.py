@@ -8,27 +8,63 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.cases import rekey_cases
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.change import Change
-from ansible_collections.keyturn.devices.plugins.module_utils._ledger.crypto import SecretBox
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger.checks import check_names, check_password, check_serials
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger.crypto import Cost, SecretBox
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.errors import LedgerError
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.following import EXCHANGED, RENAMED, follow
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.leases import HELD, Leases
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger.lists import remove_needless
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.opening import key_columns
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.reading import chunks, read_devices, read_heads, refuse_tampered
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.records import Device, ImportRow, Password, Passwords, Result
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.rules import ORPHANED
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.schema import CURRENT, PREVIOUS, SUPERSEDED, schema
+from ansible_collections.keyturn.devices.plugins.module_utils._run import Run
 
 with suppress(ImportError):  # schema.HAS_SQLALCHEMY tells
     import sqlalchemy as sa
 
+if TYPE_CHECKING:
+    from ansible_collections.keyturn.devices.plugins.module_utils._ledger.store import Ledger
+
 _TOLD = (RENAMED, EXCHANGED)
 
 
-def import_passwords(change: Change, rows: Sequence[ImportRow]) -> list[Result]:
-    """See C(Ledger.import_passwords)."""
+def import_passwords(ledger: Ledger, rows: Sequence[ImportRow], run: Run) -> list[Result]:
+    """Passwords that a person says are in force become current, not verified. What was current or staged goes to the history; an
+    orphaned device is one no more, and a lease that a run holds is broken. Per device C(imported) or C(unchanged).
+    """
+    check_names(row.name for row in rows)
+    check_serials({row.name: row.serial for row in rows})
+    for row in rows:
+        check_password(row.name, row.password)
+    with ledger.change(run) as change:
+        results = _import_rows(change, rows)
+        remove_needless(change)
+        return results
+
+
+def release(ledger: Ledger, names: Sequence[str], run: Run) -> list[Result]:
+    """A person breaks leases. Per device C(released) (details: C(run_id)), C(not_leased) or C(not_in_ledger)."""
+    check_names(names)
+    with ledger.change(run) as change:
+        return _release(change, names)
+
+
+def rekey(ledger: Ledger, new_passphrase: str, run: Run, cost: Cost | None = None) -> int:
+    """Seal every secret with a key from another passphrase. Processes that have the ledger open with the old one are refused from then
+    on. Returns the number of passwords.
+    """
+    box = SecretBox.create(new_passphrase, cost or ledger.box.record.cost)
+    with ledger.change(run) as change:
+        return _rekey(change, box)
+
+
+def _import_rows(change: Change, rows: Sequence[ImportRow]) -> list[Result]:
     wanted = {row.name: row for row in rows}
     leases = Leases(change)
     records = change.devices(wanted, [row.serial for row in rows if row.serial])
@@ -91,8 +127,7 @@ def _is(change: Change, device: Device, password: Password | None, text: str) ->
         return False
 
 
-def release(change: Change, names: Sequence[str]) -> list[Result]:
-    """See C(Ledger.release)."""
+def _release(change: Change, names: Sequence[str]) -> list[Result]:
     results = {name: Result(name, "not_in_ledger") for name in names}
     leases = Leases(change)
     for device in change.devices(names):
@@ -104,8 +139,8 @@ def release(change: Change, names: Sequence[str]) -> list[Result]:
     return list(results.values())
 
 
-def rekey(change: Change, new: SecretBox) -> int:
-    """Seal every secret and vouch for every device with the new key. Returns the number of passwords. See C(Ledger.rekey)."""
+def _rekey(change: Change, new: SecretBox) -> int:
+    """Seal every secret and vouch for every device with the new key. Returns the number of passwords."""
     old = change.box
     tables, connection = schema(), change.connection
     devices = read_devices(connection)

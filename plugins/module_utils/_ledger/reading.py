@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.crypto import SecretBox
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.errors import LedgerError, named
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.records import Device, Password, Passwords
-from ansible_collections.keyturn.devices.plugins.module_utils._ledger.schema import CURRENT, STAGED, schema
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger.schema import CURRENT, OPEN, STAGED, schema
 
 with suppress(ImportError):  # schema.HAS_SQLALCHEMY tells
     import sqlalchemy as sa
@@ -95,3 +95,9 @@ def refuse_tampered(box: SecretBox, devices: Sequence[Device], heads: Mapping[st
             "believed. Nothing was changed. Restore the ledger from a backup, or find out which password works and import it.",
             [(name, "was changed past keyturn.devices") for name in tampered],
         )
+
+
+def devices_with_case(connection: Connection) -> frozenset[str]:
+    """The ids of all devices that have an open recovery case: few, whatever the size of the fleet."""
+    table = schema().cases
+    return frozenset(connection.execute(sa.select(table.c.device).where(table.c.state == OPEN)).scalars())

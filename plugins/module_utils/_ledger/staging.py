@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from ansible_collections.keyturn.devices.plugins.module_utils._ledger.cases import devices_with_case
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.change import Change
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.errors import PasswordRefused, raise_all
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.following import EXCHANGED, RENAMED, follow
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.leases import HELD, MINE, Leases
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger.reading import devices_with_case
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.records import Device, Password, Passwords, Result, StageRequest
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.rules import ORPHANED, TOO_MANY_ATTEMPTS, is_exhausted
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.schema import STAGED, SUPERSEDED

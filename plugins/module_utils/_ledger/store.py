@@ -5,7 +5,11 @@
 """The ledger: every password of every device, from before a device hears of it until a newer one is proven.
 
 All that a rotation needs is here, each as one transaction for a whole batch. What happens in them stands in a file of its own for each
-story: C(staging), C(settling), C(following), C(lists), C(cases), C(people); the rules of settling in C(rules), the tables in C(schema).
+story: C(staging), C(settling), C(following), C(lists); the rules of settling in C(rules), the tables in C(schema).
+
+What a rotation does not need is told in files that nothing here imports, because Ansible compiles whatever an action imports anew in every
+run: C(cases), C(people), C(handovers), C(fleet), C(history), C(backups). Their functions take an open ledger, and each is one transaction
+of C(Ledger.change) or C(Ledger.look) that raises LedgerError having changed nothing, as the methods here do.
 """
 
 from __future__ import annotations
@@ -13,31 +17,17 @@ from __future__ import annotations
 import os
 import pwd
 import socket
-import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.keyturn.devices.plugins.module_utils._files import FileProblem
-from ansible_collections.keyturn.devices.plugins.module_utils._ledger import (
-    cases,
-    copies,
-    crypto,
-    fleet,
-    following,
-    handovers,
-    lists,
-    people,
-    settling,
-    staging,
-)
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger import crypto, following, lists, settling, staging
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.change import Change
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.checks import check_names, check_password, check_serials, check_text
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.crypto import Cost, SecretBox, check_passphrase
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.database import Database
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.describing import describe, read_events
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.errors import LedgerError, named
-from ansible_collections.keyturn.devices.plugins.module_utils._ledger.history import read_history
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.leases import check_run
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.opening import (
     Meta,
@@ -47,7 +37,6 @@ from ansible_collections.keyturn.devices.plugins.module_utils._ledger.opening im
     check_meta,
     create,
     read_meta,
-    renew,
     replaced,
     unlock,
 )
@@ -59,14 +48,7 @@ from ansible_collections.keyturn.devices.plugins.module_utils._ledger.reading im
     read_passwords,
     refuse_tampered,
 )
-from ansible_collections.keyturn.devices.plugins.module_utils._ledger.records import (
-    CaseChange,
-    Device,
-    ImportRow,
-    Password,
-    Result,
-    StageRequest,
-)
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger.records import Device, Password, Result, StageRequest
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.rules import DEFAULT_MAX_ATTEMPTS, LIVE, OUTCOMES, PROOFS, Settlement
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.schema import CURRENT, STAGED, schema
 from ansible_collections.keyturn.devices.plugins.module_utils._run import Run
@@ -77,7 +59,7 @@ with suppress(ImportError):  # schema.HAS_SQLALCHEMY tells
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
-__all__ = ["CaseChange", "ImportRow", "Ledger", "Result", "Settlement", "StageRequest"]
+__all__ = ["Ledger", "Result", "Settlement", "StageRequest"]
 
 _NOBODY = Run("opened")
 
@@ -213,7 +195,7 @@ class Ledger:
             check_text(request.name, request.source, request.list_id)
         failure: LedgerError
         try:
-            with self._change(run) as change:
+            with self.change(run) as change:
                 return staging.stage(change, requests, lease_seconds)
         except LedgerError as error:
             failure = error
@@ -232,7 +214,7 @@ class Ledger:
         check_names(passwords)
         for name, password in passwords.items():
             check_password(name, password)
-        with self._change(run) as change:
+        with self.change(run) as change:
             return staging.collect(change, passwords)
 
     def resume(
@@ -251,7 +233,7 @@ class Ledger:
         """
         check_run(run, lease_seconds)
         check_names(names)
-        with self._change(run) as change:
+        with self.change(run) as change:
             return staging.resume(change, names, lease_seconds, max_attempts, recovers)
 
     def note(self, name: str, run: Run, text: str) -> Result:
@@ -259,7 +241,7 @@ class Ledger:
         C(lost_lease).
         """
         check_text(name, text)
-        with self._change(run) as change:
+        with self.change(run) as change:
             return staging.note(change, name, text)
 
     def settle(
@@ -277,7 +259,7 @@ class Ledger:
             if settlement.outcome not in OUTCOMES or settlement.proof not in PROOFS or settlement.live not in (None, *LIVE):
                 raise LedgerError("input", f"Device {settlement.name!r}: not an outcome, a proof or a live password that the ledger knows.")
             check_text(settlement.name, settlement.reason, settlement.password_id)
-        with self._change(run) as change:
+        with self.change(run) as change:
             results = settling.settle(change, settlements, max_attempts, claim)
             lists.remove_needless(change)
             return results
@@ -289,7 +271,7 @@ class Ledger:
         check_names(names)
         if proof not in PROOFS[1:]:
             raise LedgerError("input", "A proof is vendor or login.")
-        with self._change(run) as change:
+        with self.change(run) as change:
             results = settling.verified(change, names, proof, tried or {})
             lists.remove_needless(change)
             return results
@@ -299,7 +281,7 @@ class Ledger:
         as C(verified). C(tried): the id of the password that was tried, by name.
         """
         check_names(tried)
-        with self._change(run) as change:
+        with self.change(run) as change:
             return settling.disproved(change, tried)
 
     # -- which device is which ----------------------------------------------------------------------------------------------------
@@ -313,7 +295,7 @@ class Ledger:
         """
         check_names(serials)
         check_serials(serials)
-        with self._change(run) as change:
+        with self.change(run) as change:
             results = following.follow(change, serials).results
         return [results[name] for name in serials]
 
@@ -321,13 +303,13 @@ class Ledger:
         """Note what a listing says. What is offline gets a record where there is none, so that it is known since when."""
         check_names([*offline, *online])
         check_serials(serials)
-        with self._change(run) as change:
+        with self.change(run) as change:
             following.observe(change, offline, online, serials)
 
     def retire(self, names: Sequence[str], run: Run) -> list[Result]:
         """Put devices away, with all their passwords. Per device C(retired), C(unchanged), C(busy) or C(not_in_ledger)."""
         check_names(names)
-        with self._change(run) as change:
+        with self.change(run) as change:
             return list(following.retire(change, names).values())
 
     # -- one-time lists -----------------------------------------------------------------------------------------------------------
@@ -337,107 +319,18 @@ class Ledger:
         if not list_id or not list_id.isprintable():
             raise LedgerError("input", "A one-time list needs an id without unprintable characters.")
         for make_room in (lists.reserve, lists.reserve_journal):
-            with self._change(run, keep_journal=True) as change:
+            with self.change(run, keep_journal=True) as change:
                 make_room(change, list_id, size)
 
     def append_list(self, list_id: str, piece: bytes, run: Run = _NOBODY) -> None:
         """Add what came; it is encrypted and on the disk when this returns, in the room that was reserved."""
-        with self._change(run, keep_journal=True) as change:
+        with self.change(run, keep_journal=True) as change:
             lists.append(change, list_id, piece)
 
     def list_content(self, list_id: str) -> bytes | None:
         """All that came, C(None) for a list of which nothing is there."""
-        with self._look() as (connection, _now):
+        with self.look() as (connection, _now):
             return lists.content(connection, self._box, list_id)
-
-    def lists(self) -> list[dict[str, Any]]:
-        """Every one-time list that is still kept: C(id), C(run_id), C(made_at), C(devices) (their names)."""
-        with self._look() as (connection, _now):
-            return lists.describe_lists(connection)
-
-    # -- recovery cases -----------------------------------------------------------------------------------------------------------
-
-    def open_case(
-        self,
-        name: str,
-        serial: str | None,
-        kind: str,
-        run: Run,
-        *,
-        facts: Mapping[str, str] | None = None,
-        lease_seconds: float | None = None,
-    ) -> Result:
-        """Open a recovery case of a device, which gets a record where it has none. The details tell C(case), as C(case) does.
-
-        C(opened), C(already_open) (nothing was changed in it) or C(busy) (another run is at it). LedgerError C(input) when one of another
-        kind is open. C(lease_seconds): the run takes the device for so long; 0 gives it back; C(None) leaves that as it is.
-        """
-        self._check_case(name, serial, run, lease_seconds, kind, *(facts or {}).values())
-        with self._change(run) as change:
-            return cases.open_case(change, name, serial, kind, facts or {}, lease_seconds)
-
-    def change_case(self, name: str, serial: str | None, wanted: CaseChange, run: Run, *, lease_seconds: float | None = None) -> Result:
-        """Change the open case of a device. C(changed), C(unchanged), C(no_case) or C(busy). Else as C(open_case)."""
-        texts = (wanted.reason, wanted.step, wanted.state, *wanted.facts.values(), *wanted.secrets.values())
-        self._check_case(name, serial, run, lease_seconds, *texts)
-        if wanted.state not in (None, *cases.ENDS):
-            raise LedgerError("input", f"A case ends {' or '.join(cases.ENDS)}.")
-        with self._change(run) as change:
-            return cases.change_case(change, name, serial, wanted, lease_seconds)
-
-    def case(self, name: str, serial: str | None = None, include_secrets: bool = False) -> dict[str, Any] | None:
-        """The open case of a device, else its last one, with its events, oldest first; C(None) where there is none.
-
-        C(id), C(name), C(kind), C(step) (the last that was done), C(state), C(opened_at), C(armed_at), C(deadline), C(closed_at),
-        C(expired) (open and past its deadline), C(facts), C(holds) (which secrets it has), C(events); with secrets C(secrets) by name.
-        """
-        with self._look() as (connection, now):
-            return cases.read_case(connection, self._box, now, name, serial, include_secrets)
-
-    def open_cases(self) -> dict[str, dict[str, Any]]:
-        """Every open case by the name of its device, as C(case) tells it, without events and secrets. LedgerError C(tampered)."""
-        with self._look() as (connection, now):
-            return cases.read_open_cases(connection, self._box, now)
-
-    def now(self) -> float:
-        """What time it is for the ledger, in seconds since the epoch."""
-        with self._look() as (_connection, now):
-            return now
-
-    @staticmethod
-    def _check_case(name: str, serial: str | None, run: Run, lease_seconds: float | None, *texts: str | None) -> None:
-        check_run(run, lease_seconds or None)
-        check_names([name])
-        check_text(name, serial, *texts)
-
-    # -- what people do -----------------------------------------------------------------------------------------------------------
-
-    def import_passwords(self, rows: Sequence[ImportRow], run: Run) -> list[Result]:
-        """Passwords that a person says are in force become current, not verified. What was current or staged goes to the history; an
-        orphaned device is one no more, and a lease that a run holds is broken. Per device C(imported) or C(unchanged).
-        """
-        check_names(row.name for row in rows)
-        check_serials({row.name: row.serial for row in rows})
-        for row in rows:
-            check_password(row.name, row.password)
-        with self._change(run) as change:
-            results = people.import_passwords(change, rows)
-            lists.remove_needless(change)
-            return results
-
-    def release(self, names: Sequence[str], run: Run) -> list[Result]:
-        """A person breaks leases. Per device C(released) (details: C(run_id)), C(not_leased) or C(not_in_ledger)."""
-        check_names(names)
-        with self._change(run) as change:
-            return people.release(change, names)
-
-    def rekey(self, new_passphrase: str, run: Run, cost: Cost | None = None) -> int:
-        """Seal every secret with a key from another passphrase. Processes that have the ledger open with the old one are refused from then
-        on. Returns the number of passwords.
-        """
-        box = SecretBox.create(new_passphrase, cost or self._box.record.cost)
-        with self._change(run) as change:
-            return people.rekey(change, box)
 
     # -- what is known ------------------------------------------------------------------------------------------------------------
 
@@ -453,7 +346,7 @@ class Ledger:
         With secrets LedgerError C(tampered) when anything of these devices was changed past keyturn.devices; without, it is told.
         """
         described: dict[str, dict[str, Any]] = {}
-        with self._look() as (connection, now):
+        with self.look() as (connection, now):
             devices = [device for device in read_devices(connection, names) if include_retired or device.retired_at is None]
             if include_secrets:
                 refuse_tampered(self._box, devices, read_heads(connection, devices))
@@ -469,17 +362,12 @@ class Ledger:
                         described[device.name]["events"] = events.get(device.id, [])
         return described
 
-    def events(self, since: float | None = None, run_id: str = "") -> list[dict[str, Any]]:
-        """What happened, oldest first. C(since): seconds since the epoch; C(run_id): the beginning of the id of a run."""
-        with self._look() as (connection, _now):
-            return read_history(connection, since, run_id)
-
     def passwords(self, names: Sequence[str], slot: str = CURRENT) -> dict[str, str | None]:
         """One password per name; C(None) for a device that has none in that slot, and for the current one of an orphaned device, which
         is known not to work. C(slot): C(current), C(staged), or C(previous) for the last before the current one.
         """
         found: dict[str, str | None] = dict.fromkeys(names)
-        with self._look() as (connection, _now):
+        with self.look() as (connection, _now):
             devices = read_devices(connection, list(found))
             known = read_passwords(connection, devices, slots=[CURRENT, STAGED, *({slot} - {CURRENT, STAGED})])
         refuse_tampered(self._box, devices, {device.id: known[device.id].heads() for device in devices})
@@ -493,142 +381,13 @@ class Ledger:
     def names_by_serial(self) -> dict[str, str]:
         """Which device has which serial number."""
         table = schema().devices
-        with self._look() as (connection, _now):
+        with self.look() as (connection, _now):
             return {row.serial: row.name for row in connection.execute(sa.select(table).where(table.c.serial.is_not(None)))}
 
-    # -- the fleet ----------------------------------------------------------------------------------------------------------------
-
-    def note_readiness(self, name: str, failed: Sequence[str], run: Run) -> None:
-        """Note whether a device could be recovered. C(failed): the names of the checks that say no; none means that it could."""
-        check_names([name])
-        check_text(name, *failed)
-        with self._change(run) as change:
-            fleet.note_readiness(change, name, failed)
-
-    def readiness(self) -> dict[str, dict[str, Any]]:
-        """When each device was looked at last, and what came of it: C(ready), C(at) (ISO 8601) and C(failed), by name."""
-        with self._look() as (connection, _now):
-            return fleet.read_readiness(connection)
-
-    def runs(self, at_most: int) -> list[dict[str, Any]]:
-        """The newest runs and where their devices stood at the end: C(run_id), C(who), C(began), C(ended), C(outcomes)."""
-        with self._look() as (connection, _now):
-            return fleet.read_runs(connection, at_most)
-
-    # -- hand-over to other stores ------------------------------------------------------------------------------------------------
-
-    def owed(self, names: Sequence[str], stores: Sequence[str]) -> dict[str, dict[str, str]]:
-        """Which stores have not got the current password of a device yet: the id of that password, by device and store.
-
-        Only of passwords that are proven: what a restored ledger holds may be older than what a store has.
-        """
-        for store in stores:
-            check_text("", store)
-        with self._look() as (connection, _now):
-            return handovers.owed(connection, read_devices(connection, names), stores)
-
-    def handed_over(self, name: str, password_id: str, store: str, run: Run) -> Result:
-        """Record that a store has this password: C(handed_over), C(changed_meanwhile) (another one is current by now, and still owed),
-        or C(no_current).
-        """
-        check_text(name, store)
-        with self._change(run) as change:
-            return handovers.handed_over(change, name, password_id, store)
-
-    def handover_failed(self, name: str, store: str, reason: str, run: Run) -> Result:
-        """Record that a store did not take the password, which stays owed. C(still_owed) or C(not_in_ledger)."""
-        check_text(name, store, reason)
-        with self._change(run) as change:
-            return handovers.failed(change, name, store, reason)
-
-    # -- backups ------------------------------------------------------------------------------------------------------------------
-
-    def back_up(self, path: str, overwrite: bool = False) -> int:
-        """Write a backup, which is a ledger in an SQLite file, as encrypted as this one: whole, of one moment, and on the disk when this
-        returns. Runs may go on meanwhile. Returns the number of its devices. Raises FileProblem.
-        """
-        path = os.path.abspath(os.path.expanduser(path))
-        if self._database.path is not None and os.path.realpath(path) == os.path.realpath(self._database.path):
-            raise LedgerError("input", f"{path} is the ledger itself. Nothing was written. Name another file.")
-        if os.path.lexists(path) and not overwrite:
-            raise FileProblem("file_exists", f"{path} exists. Nothing was written. Name another, or allow to overwrite.")
-        with self._look() as (connection, _now):
-            count = int(connection.execute(sa.select(sa.func.count()).select_from(schema().devices)).scalar_one())
-            if self.dry_run:
-                return count
-            with copies.beside(path) as temporary:
-                copies.copy_ledger(connection, self._database.is_postgresql, temporary)
-                self._check_copy(temporary)
-                if overwrite:
-                    copies.rename_over(temporary, path)
-                else:
-                    copies.rename_new(temporary, path)
-        return count
-
-    def _check_copy(self, path: str) -> None:
-        """A backup that nobody has looked at is none."""
-        with closing(Database(copies.url_of(path))) as database, database.begin(write=False) as connection:
-            meta = read_meta(connection)
-            if meta is None or (meta.identity, meta.generation) != (self.identity, self.generation):
-                raise LedgerError("corrupt", "The backup is not what the ledger holds. It was removed.")
-            check_meta(self._box, meta)
-
-    @classmethod
-    def restore(
-        cls,
-        path: str,
-        url: str,
-        passphrase: str,
-        run: Run,
-        *,
-        replace: bool = False,
-        dry_run: bool = False,
-        clock: Callable[[], float] | None = None,
-        cost: Cost | None = None,
-    ) -> copies.Restored:
-        """Put the backup C(path) where the URL says. Nothing in it counts as proven, and its identity is a new one: a run that is still at
-        the ledger it was taken of notices.
-
-        LedgerError C(file_exists) where there is one, unless C(replace): then that is kept, and C(locked) where a run is under way in it.
-        """
-        path = os.path.abspath(os.path.expanduser(path))
-        with closing(Database(url, clock)) as database, cls.open(copies.url_of(path), passphrase, dry_run=True, cost=cost) as backup:
-            # All of it is opened: what cannot be read now could not be read later either.
-            devices = len(backup.devices(include_secrets=True, include_retired=True))
-            there = _what_is_there(database, lambda: cls.open(url, passphrase, dry_run=True, clock=clock, cost=cost), replace)
-            if not there:
-                database.check_makeable()
-            if dry_run:
-                return copies.Restored(devices)
-            renew_it = backup._renewing(run, clock)
-            kept = ""
-            with backup._look() as (source, _now):
-                if database.path is None:
-                    if there:
-                        kept = copies.kept_name(path)
-                        with copies.beside(kept) as temporary, database.begin(write=False) as connection:
-                            copies.copy_ledger(connection, True, temporary)
-                            copies.rename_new(temporary, kept)
-                    copies.replace_rows(source, database, renew_it, may_replace=there)
-                else:
-                    with copies.beside(database.path) as temporary:
-                        copies.copy_ledger(source, False, temporary)
-                        with closing(Database(copies.url_of(temporary))) as copy, copy.begin(write=True) as connection:
-                            renewed = renew_it(connection)
-                        kept = copies.put_in_place(temporary, database, may_replace=there)
-                    Witness(database.path).tell(renewed.identity, renewed.generation)
-            return copies.Restored(devices, kept)
-
-    def _renewing(self, run: Run, clock: Callable[[], float] | None) -> Callable[[Connection], Meta]:
-        """Makes a copy of this ledger one of its own."""
-
-        def renewed(connection: Connection) -> Meta:
-            change = Change(connection, self._box, clock() if clock else time.time(), _who(), run, dry=False)
-            settling.take_back_every_proof(change, f"restored from a backup, generation {self.generation}")
-            change.write()
-            return renew(connection, self._box, self._meta)
-
-        return renewed
+    def now(self) -> float:
+        """What time it is for the ledger, in seconds since the epoch."""
+        with self.look() as (_connection, now):
+            return now
 
     # -- from one process of a run to another -------------------------------------------------------------------------------------
 
@@ -639,6 +398,46 @@ class Ledger:
     def open_text(self, purpose: str, sealed: str) -> str:
         """What C(seal_text) was given; LedgerError C(corrupt) for anything else."""
         return self._box.open_text(purpose, sealed)
+
+    # -- for the files of other stories -------------------------------------------------------------------------------------------
+
+    @property
+    def meta(self) -> Meta:
+        """What C(identity) and C(generation) are of."""
+        return self._meta
+
+    @property
+    def box(self) -> SecretBox:
+        """What seals and opens its secrets."""
+        return self._box
+
+    @property
+    def database(self) -> Database:
+        """Where its rows are."""
+        return self._database
+
+    @contextmanager
+    def change(self, run: Run, past: int = 0, keep_journal: bool = False) -> Iterator[Change]:
+        """A transaction that writes; everything collected is written at its end. C(past): a generation that it has to go beyond.
+
+        C(keep_journal): as C(Database.begin).
+        """
+        with self._database.begin(write=not self.dry_run, keep_journal=keep_journal) as connection:
+            self._meta = self._checked_meta(connection, lock=not self.dry_run)
+            change = Change(connection, self._box, self._database.now(connection), who(), run, self.dry_run)
+            yield change
+            change.write()
+            advanced = advance(connection, change.box, self._meta, past) if change.wrote else self._meta
+        if advanced is not self._meta:
+            self._box, self._meta = change.box, advanced
+            self._witness.tell(advanced.identity, advanced.generation)
+
+    @contextmanager
+    def look(self) -> Iterator[tuple[Connection, float]]:
+        """A transaction that reads, and what time it is for the ledger."""
+        with self._database.begin(write=False) as connection:
+            self._meta = self._checked_meta(connection, lock=False)
+            yield connection, self._database.now(connection)
 
     # -- inside -------------------------------------------------------------------------------------------------------------------
 
@@ -657,34 +456,15 @@ class Ledger:
             self.warnings.append(warning)
         seen = self._witness.generation(self.identity)
         if seen > self.generation:
-            with self._look():
+            with self.look():
                 pass  # Another run may have written between opening and now; the witness hears of it after the ledger has it.
         self.restored = seen > self.generation
         if not self.restored:
             return
         self.warnings.append(f"{self.label} is an older copy than the one that was used last: nothing in it counts as proven any more.")
         if not self.dry_run:
-            with self._change(_NOBODY, past=seen) as change:
+            with self.change(_NOBODY, past=seen) as change:
                 settling.take_back_every_proof(change)
-
-    @contextmanager
-    def _change(self, run: Run, past: int = 0, keep_journal: bool = False) -> Iterator[Change]:
-        """A writing transaction; everything collected is written at its end. C(past): a generation that it has to go beyond."""
-        with self._database.begin(write=not self.dry_run, keep_journal=keep_journal) as connection:
-            self._meta = self._checked_meta(connection, lock=not self.dry_run)
-            change = Change(connection, self._box, self._database.now(connection), _who(), run, self.dry_run)
-            yield change
-            change.write()
-            advanced = advance(connection, change.box, self._meta, past) if change.wrote else self._meta
-        if advanced is not self._meta:
-            self._box, self._meta = change.box, advanced
-            self._witness.tell(advanced.identity, advanced.generation)
-
-    @contextmanager
-    def _look(self) -> Iterator[tuple[Connection, float]]:
-        with self._database.begin(write=False) as connection:
-            self._meta = self._checked_meta(connection, lock=False)
-            yield connection, self._database.now(connection)
 
     def _checked_meta(self, connection: Connection, lock: bool) -> Meta:
         """Between opening and now somebody may have put another ledger here, an older copy, or changed the passphrase: what would be sealed
@@ -703,35 +483,11 @@ class Ledger:
         return meta
 
 
-def _what_is_there(database: Database, open_it: Callable[[], Ledger], replace: bool) -> bool:
-    """Whether a ledger, or what is left of one, is where a backup is to go."""
-    try:
-        with open_it() as ledger:
-            if not replace:
-                raise copies.already_there(database.label)
-            copies.refuse_held([name for name, device in ledger.devices().items() if device["lease"]], database.label)
-    except LedgerError as error:
-        if error.reason == "absent":
-            # A file that nothing was written to yet is in nobody's way.
-            return database.path is not None and os.path.lexists(database.path)
-        if error.reason not in ("wrong_passphrase", "tampered", "corrupt", "not_a_ledger", "database", "schema"):
-            raise
-        if not replace:
-            failure = copies.already_there(database.label)
-        elif database.is_postgresql and error.reason not in ("wrong_passphrase", "tampered"):
-            raise
-        else:
-            return True
-    else:
-        return True
-    raise failure
-
-
 class _Undone(Exception):
     """Rolls a transaction back."""
 
 
-def _who() -> str:
+def who() -> str:
     """The operating system's user and this host's name: names alone would not tell runners apart."""
     try:
         user = pwd.getpwuid(os.geteuid()).pw_name

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger.errors import LedgerError
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.records import ImportRow
 from ansible_collections.keyturn.devices.plugins.module_utils._passwords.csv_file import (
     PASSWORD_WORDS,
@@ -38,9 +39,18 @@ def read_import(path: str, names_by_serial: Mapping[str, str]) -> list[ImportRow
 
     With a header that names a column C(name) and one C(password) (as an export has): by device name; of an export only the rows of slot
     C(current) count, and what it put before a cell for spreadsheets is taken off again. Otherwise first column serial, second password, as
-    everywhere in this collection; then C(names_by_serial) tells which device is meant. Raises CsvError with all problems: one bad row and
-    nothing is imported.
+    everywhere in this collection; then C(names_by_serial) tells which device is meant. LedgerError C(input) with all problems, by line: one
+    bad row and nothing is imported.
     """
+    try:
+        return _read_rows(path, names_by_serial)
+    except CsvError as error:
+        problems = [(f"line {problem.line}" if problem.line else "file", problem.message) for problem in error.problems]
+        failure = LedgerError("input", str(error), problems)
+    raise failure
+
+
+def _read_rows(path: str, names_by_serial: Mapping[str, str]) -> list[ImportRow]:
     named = _read_named(path)
     if named is not None:
         serial_of = {name: serial for serial, name in names_by_serial.items()}

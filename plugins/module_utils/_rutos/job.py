@@ -13,7 +13,7 @@ from ansible_collections.keyturn.devices.plugins.module_utils._module import Con
 from ansible_collections.keyturn.devices.plugins.module_utils._rutos.change import Candidate, change_password, look_at, prove_password
 from ansible_collections.keyturn.devices.plugins.module_utils._rutos.ending import Ending
 from ansible_collections.keyturn.devices.plugins.module_utils._rutos.logins import MOST_WRONG
-from ansible_collections.keyturn.devices.plugins.module_utils._rutos.options import Problem
+from ansible_collections.keyturn.devices.plugins.module_utils._rutos.places import Problem
 from ansible_collections.keyturn.devices.plugins.module_utils._rutos.tasks import Element, Task, Visits, visit_routers
 from ansible_collections.keyturn.devices.plugins.module_utils._rutos.visit import Finding, Way
 

@@ -10,7 +10,6 @@ not used: it knows no policy.
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import hashlib
 import logging
@@ -67,18 +66,6 @@ def library_problem() -> str | None:
 def fingerprint_of(key: bytes) -> str:
     """SHA-256 of a host key, in hexadecimal digits."""
     return hashlib.sha256(key).hexdigest()
-
-
-def read_ssh_fingerprint(text: str) -> str | None:
-    """The hexadecimal digits of C(SHA256:...), as OpenSSH writes a fingerprint; None when it is none."""
-    kind, colon, digits = text.strip().partition(":")
-    if kind.upper() != "SHA256" or not colon:
-        return None
-    try:
-        digest = base64.b64decode(digits + "=" * (-len(digits) % 4), validate=True)
-    except ValueError:
-        return None
-    return digest.hex() if len(digest) == hashlib.sha256().digest_size else None
 
 
 class RouterSsh:

@@ -15,14 +15,8 @@ from ansible_collections.keyturn.devices.plugins.module_utils._module import Mod
 from ansible_collections.keyturn.devices.plugins.module_utils._outcomes import summary
 from ansible_collections.keyturn.devices.plugins.module_utils._redact import Redactor
 from ansible_collections.keyturn.devices.plugins.module_utils._rutos.ending import Ending
-from ansible_collections.keyturn.devices.plugins.module_utils._rutos.options import (
-    BadInput,
-    Place,
-    Problem,
-    Ways,
-    check_libraries,
-    read_places,
-)
+from ansible_collections.keyturn.devices.plugins.module_utils._rutos.options import Ways, check_libraries
+from ansible_collections.keyturn.devices.plugins.module_utils._rutos.places import BadInput, Place, Problem, read_places
 from ansible_collections.keyturn.devices.plugins.module_utils._rutos.visit import Finding, Way
 
 Element = Mapping[str, Any]

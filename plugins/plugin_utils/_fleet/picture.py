@@ -14,6 +14,8 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger.cases import read_open_cases
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger.fleet import read_readiness, read_runs
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.store import Ledger
 from ansible_collections.keyturn.devices.plugins.module_utils._passwords.policy import PasswordPolicy, Violation, violations
 from ansible_collections.keyturn.devices.plugins.plugin_utils._fleet.inventory import Inventory, Listed
@@ -88,7 +90,7 @@ def take_picture(inventory: Inventory, ledger: Ledger, *, whole: bool, events: i
     known_as = _known_as(inventory.devices, records)
     passwords = _passwords(ledger, records)
     alike = _alike(passwords)
-    cases, readiness = ledger.open_cases(), ledger.readiness()
+    cases, readiness = read_open_cases(ledger), read_readiness(ledger)
     devices = []
     for listed in inventory.devices:
         known = known_as.get(listed.name, "")
@@ -117,7 +119,7 @@ def take_picture(inventory: Inventory, ledger: Ledger, *, whole: bool, events: i
         _forgotten(records, known_as.values()) if whole else {},
         inventory.problems,
         inventory.sources,
-        ledger.runs(runs) if runs else (),
+        read_runs(ledger, runs) if runs else (),
     )
 
 

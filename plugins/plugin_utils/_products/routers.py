@@ -2,26 +2,25 @@
 # GNU General Public License v3.0 or later (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Teltonika routers: through the vendor's cloud (RMS), at the routers themselves, or both."""
+"""Teltonika routers: through the vendor's cloud (RMS), at the routers themselves, or both.
+
+What is asked of RMS for a batch is in C(router_requests), and imported only there: a run in which nobody is due has no batch.
+"""
 
 from __future__ import annotations
 
 import typing as t
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ansible_collections.keyturn.devices.plugins.module_utils._http import http_spec
-from ansible_collections.keyturn.devices.plugins.module_utils._passwords.one_time_list import Made
 from ansible_collections.keyturn.devices.plugins.module_utils._redact import Redactor
 from ansible_collections.keyturn.devices.plugins.module_utils._rms.client import RmsClient, RmsFault
-from ansible_collections.keyturn.devices.plugins.module_utils._rms.deposit import BYTES_PER_ROUTER, CUT_MARK, DepositError
 from ansible_collections.keyturn.devices.plugins.module_utils._rms.devices import Router, find_routers, pick
-from ansible_collections.keyturn.devices.plugins.module_utils._rms.generated import collect_passwords, generate_passwords
 from ansible_collections.keyturn.devices.plugins.module_utils._rms.options import rms_client, rms_spec
-from ansible_collections.keyturn.devices.plugins.module_utils._rms.outcomes import Target
-from ansible_collections.keyturn.devices.plugins.module_utils._rms.passwords import SET, set_passwords
-from ansible_collections.keyturn.devices.plugins.module_utils._rutos.options import BadInput, read_place
+from ansible_collections.keyturn.devices.plugins.module_utils._rutos.places import BadInput, read_place
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.product import (
     CURRENT,
     NEITHER,
@@ -31,8 +30,6 @@ from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.product 
     Fault,
     Field,
     Kind,
-    Lists,
-    NotKept,
     Proof,
     Setting,
     Sighting,
@@ -50,9 +47,6 @@ _GENERATE_AND_PROVE = Kind("rms_generate", collects=True, proves=True)
 _AT_ROUTERS = Kind("device", proves_itself=True)
 _LOOK = Kind("login", asks=False, looks_first=True)
 _LOOK_AND_SET = Kind("login", looks_first=True, proves=True)
-
-# RMS has ended with a router, in words that leave open what became of it.
-_ENDED = ("rejected", "same_password", "warning")
 
 # How router_password and router_login name the password in force.
 _LIVE = {"new": STAGED, "staged": STAGED, "current": CURRENT, "neither": NEITHER}
@@ -178,34 +172,16 @@ class _Routers:
         return self._ask_routers(batch, field, again) if kind.proves_itself else self._ask_rms(batch, field)
 
     def _ask_rms(self, batch: Sequence[Taken], field: Field) -> list[Answer]:
-        client = _client(batch[0].member.device.terms, field.redactor, field.may_change)
-        targets = [_target(taken, taken.staged) for taken in batch]
-        try:
-            fault = set_passwords(client, targets, SET, _PER_REQUEST)
-        finally:
-            field.requests += client.request_count
-            client.http.close()
-        field.stop = field.stop or (fault.message if fault is not None else "")
-        return [_answer_of_rms(target) for target in targets]
+        from ansible_collections.keyturn.devices.plugins.plugin_utils._products.router_requests import ask
+
+        with _asking(batch, field) as client:
+            return ask(client, batch, field)
 
     def collect(self, kind: Kind, batch: Sequence[Taken], field: Field, *, again: bool) -> tuple[list[Answer], list[str]]:
-        client = _client(batch[0].member.device.terms, field.redactor, field.may_change)
-        targets = [_target(taken, None) for taken in batch]
-        deposit = _Deposit(field.lists)
-        made = Made(**batch[0].member.made)
-        try:
-            if again:
-                asked = [[target.id for target in targets if target.id is not None]]
-                generated = collect_passwords(client, targets, made, deposit, asked)
-            else:
-                generated = generate_passwords(client, targets, made, len(targets), deposit)
-        except DepositError as problem:
-            raise Fault("bad_input", str(problem)) from None
-        finally:
-            field.requests += client.request_count
-            client.http.close()
-        field.stop = field.stop or (generated.fault.message if generated.fault is not None else "")
-        return [_answer_of_rms(target) for target in targets], [generated.passwords.get(target.id or 0, "") for target in targets]
+        from ansible_collections.keyturn.devices.plugins.plugin_utils._products.router_requests import collect
+
+        with _asking(batch, field) as client:
+            return collect(client, batch, field, again=again)
 
     def _ask_routers(self, batch: Sequence[Taken], field: Field, again: bool) -> list[Answer]:
         devices = []
@@ -239,9 +215,6 @@ class _Routers:
         return [_proof(entry, candidates) for entry, (_taken, candidates) in zip(_entries(result, len(batch)), batch, strict=True)]
 
 
-# A listing has 1,000 routers on a page, a request for passwords so many at most.
-_PER_REQUEST = 2500
-
 ROUTERS = _Routers()
 
 
@@ -264,26 +237,23 @@ def _client(terms: Mapping[str, t.Any], redactor: Redactor, may_change: Callable
         raise Fault(fault.reason, fault.message) from None
 
 
+@contextmanager
+def _asking(batch: Sequence[Taken], field: Field) -> Iterator[RmsClient]:
+    """RMS, for what is asked of it for a batch; its requests are counted whatever becomes of them."""
+    client = _client(batch[0].member.device.terms, field.redactor, field.may_change)
+    try:
+        yield client
+    finally:
+        field.requests += client.request_count
+        client.http.close()
+
+
 def _sighting(routers: Sequence[Router]) -> Sighting:
     router, refusal = pick(routers)
     if router is None:
         return Sighting(refusal.reason, refusal.message) if refusal else Sighting()
     details = {"id": router.id, "mac": router.mac, "name": router.name}
     return Sighting(online=None if router.status == "unknown" else router.status != "offline", firmware=router.firmware, details=details)
-
-
-def _target(taken: Taken, password: str | None) -> Target:
-    sighting = taken.member.sighting
-    details = sighting.details
-    return Target(taken.member.device.serial, password, details["id"], firmware=sighting.firmware, mac=details["mac"], name=details["name"])
-
-
-def _answer_of_rms(target: Target) -> Answer:
-    outcome = target.outcome
-    if outcome is None:
-        return Answer("unknown", "protocol", "Nothing was told of this router.", late=target.sent_late)
-    has_ended = outcome.reason in _ENDED if outcome.status == "unknown" else outcome.status == "failed" and not outcome.retryable
-    return Answer(outcome.status, outcome.reason, outcome.message, final=has_ended, late=target.sent_late)
 
 
 def _place(taken: Taken) -> dict[str, t.Any]:
@@ -333,50 +303,3 @@ def _proof(entry: Mapping[str, t.Any], candidates: Sequence[str]) -> Proof:
     if entry["status"] == "refused" and len(candidates) < 2:
         return Proof(None, "", entry["message"], refused=True)
     return Proof(live, "" if live in (STAGED, CURRENT) else entry["reason"], "" if live == STAGED else entry["message"])
-
-
-class _Deposit:
-    """The list of a batch goes into the ledger, piece by piece, before anybody reads it."""
-
-    def __init__(self, lists: Lists) -> None:
-        self._lists = lists
-        self._part = b""
-        # What has to stand before the next piece: the mark of a line that an earlier download left cut.
-        self._before = b""
-
-    def reserve(self, routers: int) -> None:
-        self._part = b""
-        self._keep(lambda: self._lists.reserve(routers * BYTES_PER_ROUTER))
-
-    def write(self, piece: bytes) -> None:
-        whole = self._before + piece
-        self._keep(lambda: self._lists.append(whole))
-        self._before = b""
-        self._part += piece
-
-    def part(self, offset: int = 0) -> bytes:
-        return self._part[offset:]
-
-    def finish(self, whole: bool) -> None:
-        if self._part and not self._part.endswith((b"\n", b"\r")):
-            self._before = b"\n" if whole else CUT_MARK
-
-    def discard(self) -> None:
-        self._part = b""
-
-    def carry_on(self) -> bytes:
-        kept: list[bytes] = []
-        self._keep(lambda: kept.append(self._lists.content()))
-        if kept[0] and not kept[0].endswith((b"\n", b"\r")):
-            self._before = CUT_MARK
-        return kept[0]
-
-    @staticmethod
-    def _keep(do: Callable[[], None]) -> None:
-        try:
-            do()
-        except NotKept as problem:
-            message = str(problem)
-        else:
-            return
-        raise DepositError(message)

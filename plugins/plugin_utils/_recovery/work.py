@@ -14,10 +14,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ansible_collections.keyturn.devices.plugins.module_utils._ebo.kinds import RESET_SECONDS
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger import cases
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.errors import LedgerError
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger.records import CaseChange, StageRequest
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.requests import stage_requests
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.rules import Settlement
-from ansible_collections.keyturn.devices.plugins.module_utils._ledger.store import CaseChange, Ledger, StageRequest
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger.store import Ledger
 from ansible_collections.keyturn.devices.plugins.module_utils._redact import Redactor
 from ansible_collections.keyturn.devices.plugins.module_utils._run import Run
 from ansible_collections.keyturn.devices.plugins.plugin_utils._recovery import request, steps
@@ -164,7 +166,7 @@ class Turn:
 
     def _read(self) -> None:
         """The case as the ledger has it, and what of it this release knows."""
-        self._case = case = self._ledger.case(self._server.name, self._server.serial or None, include_secrets=True)
+        self._case = case = cases.read_case(self._ledger, self._server.name, self._server.serial or None, include_secrets=True)
         self._progress = None
         if case is None:
             return
@@ -198,7 +200,9 @@ class Turn:
         server = self._server
         self._staging()  # What is wrong with source or policy is found before anything is done.
         facts = {"arming": "yes"}
-        result = self._ledger.open_case(server.name, server.serial or None, server.kind, self._run, facts=facts, lease_seconds=self._lease)
+        result = cases.open_case(
+            self._ledger, server.name, server.serial or None, server.kind, self._run, facts=facts, lease_seconds=self._lease
+        )
         if result.status == "busy":
             raise _busy()
         self._case = result.details["case"]
@@ -217,7 +221,7 @@ class Turn:
 
     def _write(self, change: CaseChange, lease_seconds: float | None = None) -> None:
         server = self._server
-        result = self._ledger.change_case(server.name, server.serial or None, change, self._run, lease_seconds=lease_seconds)
+        result = cases.change_case(self._ledger, server.name, server.serial or None, change, self._run, lease_seconds=lease_seconds)
         if result.status == "busy":
             raise _busy()
         if result.status == "no_case":

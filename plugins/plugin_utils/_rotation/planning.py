@@ -32,7 +32,7 @@ from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.sources 
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.summary import ROTATE, VERIFY, Planned, announce, unmasked_told
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.tally import Told
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.variables import HostVariables
-from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.verifying import plan_verification
+from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.verifiable import plan_verification
 
 
 class Planning:

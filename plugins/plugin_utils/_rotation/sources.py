@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ansible_collections.keyturn.devices.plugins.module_utils._passwords.csv_file import CsvError, read_password_csv
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.inventory import file_beside_inventory
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.product import Device, Problem
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.variables import HostVariables
@@ -20,11 +19,15 @@ def given_passwords(devices: Sequence[Device], variables: HostVariables, everybo
     C(everybody): the hosts of the inventory. A file may hold more devices than a run is limited to, but none that it does not know.
     """
     wanted = {device.name: device.source.password for device in devices if device.source.kind == "value"}
+    from_files = [device for device in devices if device.source.kind == "csv"]
+    if not from_files:
+        return wanted, []
+    # Only here, because Ansible compiles it anew in every run and most have no such source; of a run only the plan reads files.
+    from ansible_collections.keyturn.devices.plugins.module_utils._passwords.csv_file import CsvError, read_password_csv
+
     problems: list[Problem] = []
     files: dict[str, dict[str, str] | None] = {}
-    for device in devices:
-        if device.source.kind != "csv":
-            continue
+    for device in from_files:
         path = file_beside_inventory(device.source.path, variables.of(device.name))
         if path not in files:
             try:

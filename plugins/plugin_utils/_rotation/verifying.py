@@ -4,64 +4,29 @@
 
 """Whether the passwords of the ledger are in force: one login per device, with its current password and no other. No device is changed.
 
-In the place of C(due) and C(steps): who can be asked, and what came of it.
+In the place of C(steps): what came of it. Who can be asked, in the place of C(due), is in C(verifiable), which a plan needs without this.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.records import Result
 from ansible_collections.keyturn.devices.plugins.module_utils._run import Run, Until, is_dead
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.batch import Order
-from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.due import Plan, Record, Refused, Rules
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.product import (
     CURRENT,
-    Device,
     Field,
     NotKept,
-    Product,
     Proof,
-    Sighting,
     Taken,
 )
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.steps import Surroundings, Worked
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.tally import Told
+from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.verifiable import why_not
 
 # A device that is away says nothing of its password.
 _AWAY = ("offline", "unreachable")
-
-
-def plan_verification(
-    product: Product,
-    devices: Sequence[Device],
-    records: Mapping[str, Record],
-    _sightings: Mapping[str, Sighting],
-    _wanted: Mapping[str, str],
-    _rules: Rules,
-) -> Plan:
-    """As C(due.make_plan): who is logged in to, and why the others are not."""
-    plan = Plan()
-    for device in devices:
-        why = _why_not(product, device, records.get(device.name, {}))
-        if why:
-            plan.refused.append(Refused(device.name, *why))
-        else:
-            plan.verifiable.append(device)
-    return plan
-
-
-def _why_not(product: Product, device: Device, record: Record) -> tuple[str, str] | None:
-    """A result of C(tally) and a reason; None for a device that can be asked."""
-    if record.get("orphaned"):
-        return "orphaned", str(record.get("orphaned_reason") or "")
-    if record.get("staged"):
-        return "left_to_reconcile", ""
-    if record.get("lease"):
-        return "busy", "leased"
-    if not product.can_prove(device):
-        return "not_provable", ""
-    return None if record.get("current") else ("unknown_password", "no_current_password")
 
 
 class _NoLists:
@@ -83,12 +48,12 @@ def verify_batch(order: Order, around: Surroundings) -> Worked:
     members = {member.device.name: member for member in order.batch.members}
     # Since the plan was made another run may have come.
     records = ledger.devices(list(members))
-    here = [member for name, member in members.items() if not _why_not(around.product, member.device, records.get(name, {}))]
+    here = [member for name, member in members.items() if not why_not(around.product, member.device, records.get(name, {}))]
     tried = {member.device.name: str(records[member.device.name]["current"]["id"]) for member in here}
     passwords = ledger.passwords(list(tried))
     around.redactor.add(*passwords.values())
     for name in members.keys() - tried.keys():
-        result, reason = _why_not(around.product, members[name].device, records.get(name, {})) or ("", "")
+        result, reason = why_not(around.product, members[name].device, records.get(name, {})) or ("", "")
         worked.told.append(Told(name, result, reason))
     batch = [Taken(member, "", passwords[member.device.name] or "") for member in here]
     worked.tried = [taken.name for taken in batch]

@@ -17,7 +17,8 @@ import pytest
 from support.ledgers import CHEAP, ELSEWHERE, LEASE, PASSPHRASE, Clock, committed, kept, opened, record, request, run_of, settled, staged
 
 from ansible_collections.keyturn.devices.plugins.module_utils._files import FileProblem
-from ansible_collections.keyturn.devices.plugins.module_utils._ledger.copies import Restored
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger import backups, history
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger.backups import Restored
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.errors import LedgerError
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.store import Ledger
 from ansible_collections.keyturn.devices.plugins.module_utils._run import Run
@@ -37,12 +38,12 @@ def filled(ledger: Ledger) -> Ledger:
 
 def backup_of(ledger: Ledger, folder: Path) -> Path:
     path = folder / "backup.db"
-    assert ledger.back_up(str(path)) == 2
+    assert backups.back_up(ledger, str(path)) == 2
     return path
 
 
 def restore(path: Path, url: str, clock: Clock, **more: Any) -> Restored:
-    return Ledger.restore(str(path), url, PASSPHRASE, BY_HAND, clock=clock, cost=CHEAP, **more)
+    return backups.restore(str(path), url, PASSPHRASE, BY_HAND, clock=clock, cost=CHEAP, **more)
 
 
 def refusal(do: Callable[[], object]) -> str:
@@ -68,18 +69,18 @@ def test_what_a_run_does_during_and_after_the_backup_is_safe(filled: Ledger, tmp
     assert settled(filled, run_of("open"), "r2", "changed", proof="login") == "committed"
     with opened(f"sqlite:///{path}", make=False, dry_run=True) as backup:
         assert kept(backup, "r2")["staged"] == ["CANARY-2b"]
-    assert refusal(lambda: filled.back_up(str(path))) == "file_exists"
-    assert filled.back_up(str(path), overwrite=True) == 2
+    assert refusal(lambda: backups.back_up(filled, str(path))) == "file_exists"
+    assert backups.back_up(filled, str(path), overwrite=True) == 2
     with opened(f"sqlite:///{path}", make=False, dry_run=True) as backup:
         assert kept(backup, "r2") == kept(filled, "r2")
 
 
 def test_check_mode_writes_no_backup_and_the_ledger_itself_is_never_one(sqlite_url: str, clock: Clock, tmp_path: Path) -> None:
     with opened(sqlite_url, clock) as ledger:
-        assert refusal(lambda: ledger.back_up(sqlite_url.removeprefix("sqlite:///"), overwrite=True)) == "input"
-        assert refusal(lambda: ledger.back_up(str(tmp_path / "nowhere" / "backup.db"))) == "no_directory"
+        assert refusal(lambda: backups.back_up(ledger, sqlite_url.removeprefix("sqlite:///"), overwrite=True)) == "input"
+        assert refusal(lambda: backups.back_up(ledger, str(tmp_path / "nowhere" / "backup.db"))) == "no_directory"
     with opened(sqlite_url, clock, dry_run=True) as ledger:
-        ledger.back_up(str(tmp_path / "backup.db"))
+        backups.back_up(ledger, str(tmp_path / "backup.db"))
     assert not (tmp_path / "backup.db").exists()
 
 
@@ -97,7 +98,7 @@ def test_a_restored_ledger_has_every_password_and_takes_none_for_proven(
             assert {name: kept(ledger, name) for name in ("r1", "r2")} == {name: kept(filled, name) for name in ("r1", "r2")}
             assert ledger.list_content("list-1") == b"CANARY-list"
             assert [device["last_verified"] for device in ledger.devices().values()] == [None, None]
-            assert ledger.events()[-1]["reason"].startswith("restored from a backup")
+            assert history.read_history(ledger)[-1]["reason"].startswith("restored from a backup")
             # It goes on as any ledger does.
             assert ledger.verified(["r1"], BY_HAND)[0].status == "verified"
             clock.advance(LEASE + 1)

@@ -20,9 +20,11 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 from support.ledgers import LEASE, PASSPHRASE, Clock, committed, opened, request, run_of, settled, staged, statuses
 
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger import people
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.errors import LedgerError
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger.records import ImportRow
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.rules import Settlement
-from ansible_collections.keyturn.devices.plugins.module_utils._ledger.store import ImportRow, Ledger
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger.store import Ledger
 from ansible_collections.keyturn.devices.plugins.module_utils._run import Run, runner_identity
 
 OTHER = "quite another passphrase"
@@ -108,7 +110,7 @@ def settle(ledger: Ledger, names: Sequence[str]) -> None:
 
 
 def bring_in(ledger: Ledger, names: Sequence[str]) -> None:
-    ledger.import_passwords([ImportRow(name, "imported") for name in names], run_of("a"))
+    people.import_passwords(ledger, [ImportRow(name, "imported") for name in names], run_of("a"))
 
 
 @pytest.mark.parametrize("works", [[stage], [resume, settle], [bring_in]], ids=["stage", "resume and settle", "import"])
@@ -155,7 +157,7 @@ def test_killed_while_rekeying_exactly_one_passphrase_opens_it(url: str) -> None
     done = False
     while not done:
         statement += 1
-        done = killed_at(statement, lambda: opened(url).rekey(OTHER, run_of("a")))
+        done = killed_at(statement, lambda: people.rekey(opened(url), OTHER, run_of("a")))
         right, wrong = (OTHER, PASSPHRASE) if done else (PASSPHRASE, OTHER)
         with opened(url, passphrase=right) as ledger:
             assert state(ledger, names) == before

@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 from support.ledgers import LEASE, committed, kept, opened, record, request, run_of, settled, staged, statuses
 
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger import people
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.errors import LedgerError
-from ansible_collections.keyturn.devices.plugins.module_utils._ledger.store import ImportRow, Ledger
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger.records import ImportRow
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger.store import Ledger
 
 RUN = run_of("follower")
 
@@ -22,7 +24,7 @@ RUN = run_of("follower")
 def fleet(ledger: Ledger) -> Ledger:
     """Three devices: a has serial 1, b has 2, c has none."""
     rows = [ImportRow("a", "of one", "1"), ImportRow("b", "of two", "2"), ImportRow("c", "of c")]
-    ledger.import_passwords(rows, run_of("import"))
+    people.import_passwords(ledger, rows, run_of("import"))
     return ledger
 
 
@@ -94,7 +96,7 @@ def test_a_serial_of_two_names_is_refused(fleet: Ledger) -> None:
     calls: list[Callable[[], object]] = [
         lambda: fleet.follow({"x": "1", "y": "1"}, RUN),
         lambda: fleet.stage([request("x", "new", serial="1"), request("y", "newer", serial="1")], RUN, LEASE),
-        lambda: fleet.import_passwords([ImportRow("x", "new", "1"), ImportRow("y", "newer", "1")], RUN),
+        lambda: people.import_passwords(fleet, [ImportRow("x", "new", "1"), ImportRow("y", "newer", "1")], RUN),
     ]
     for call in calls:
         with pytest.raises(LedgerError, match="same serial"):
@@ -139,7 +141,7 @@ def test_a_retired_device_keeps_its_history_and_comes_back_when_it_is_wanted(fle
     assert statuses(fleet.follow({"a": "1"}, RUN)) == {"a": "returned"}
     assert kept(fleet, "a") == {"current": ["newer"], "previous": ["of one"]}
     fleet.retire(["a", "b"], RUN)
-    fleet.import_passwords([ImportRow("a", "imported")], RUN)
+    people.import_passwords(fleet, [ImportRow("a", "imported")], RUN)
     assert staged(fleet, run_of("next"), {"b": "staged"}, serial="2") == {"b": "staged"}
     assert set(fleet.devices()) == {"a", "b", "c"}
 
@@ -194,7 +196,7 @@ def test_rotations_that_fail_in_a_row_are_counted(fleet: Ledger) -> None:
 
 
 def test_an_import_by_another_name_follows_its_serial(fleet: Ledger) -> None:
-    (result,) = fleet.import_passwords([ImportRow("new name", "found", "1")], RUN)
+    (result,) = people.import_passwords(fleet, [ImportRow("new name", "found", "1")], RUN)
     assert (result.status, result.warnings) == ("imported", ("renamed",))
     assert kept(fleet, "new name") == {"current": ["found"], "previous": ["of one"]}
 

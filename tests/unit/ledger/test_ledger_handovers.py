@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from support.ledgers import committed, kept, record, run_of
 
-from ansible_collections.keyturn.devices.plugins.module_utils._ledger import history
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger import handovers, history, people
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.records import ImportRow
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.store import Ledger
 
@@ -16,41 +16,41 @@ STORES = ["vault", "pass"]
 
 
 def owed(ledger: Ledger) -> dict[str, list[str]]:
-    return {name: list(stores) for name, stores in ledger.owed(["a", "b", "unknown"], STORES).items()}
+    return {name: list(stores) for name, stores in handovers.owed(ledger, ["a", "b", "unknown"], STORES).items()}
 
 
 def hand_over(ledger: Ledger, name: str, store: str) -> str:
-    return ledger.handed_over(name, record(ledger, name)["current"]["id"], store, run_of("hand-over")).status
+    return handovers.handed_over(ledger, name, record(ledger, name)["current"]["id"], store, run_of("hand-over")).status
 
 
 def test_a_store_is_owed_every_proven_password_until_it_has_it(ledger: Ledger) -> None:
     assert owed(ledger) == {}
     committed(ledger, "a", "CANARY-1")
-    ledger.import_passwords([ImportRow("b", "CANARY-b", None)], run_of("import"))
+    people.import_passwords(ledger, [ImportRow("b", "CANARY-b", None)], run_of("import"))
     # What nobody has proven may be older than what a store has.
     assert owed(ledger) == {"a": STORES}
     ledger.verified(["b"], run_of("verify"))
     assert owed(ledger) == {"a": STORES, "b": STORES}
     before = kept(ledger, "a")
-    assert ledger.handover_failed("a", "vault", "task 'Write' failed", run_of("hand-over")).status == "still_owed"
+    assert handovers.failed(ledger, "a", "vault", "task 'Write' failed", run_of("hand-over")).status == "still_owed"
     assert (hand_over(ledger, "a", "pass"), kept(ledger, "a")) == ("handed_over", before)
     assert owed(ledger) == {"a": ["vault"], "b": STORES}
-    assert [(each["name"], each["outcome"], each["reason"]) for each in history.ended_badly(ledger.events())] == [
+    assert [(each["name"], each["outcome"], each["reason"]) for each in history.ended_badly(history.read_history(ledger))] == [
         ("a", "not_handed_over", "vault: task 'Write' failed")
     ]
     # Made up for by whichever run comes next; a login in between makes no difference.
     ledger.verified(["a"], run_of("verify"))
     assert hand_over(ledger, "a", "vault") == "handed_over"
     assert owed(ledger) == {"b": STORES}
-    assert history.ended_badly(ledger.events()) == []
+    assert history.ended_badly(history.read_history(ledger)) == []
     committed(ledger, "a", "CANARY-2")
     assert owed(ledger) == {"a": STORES, "b": STORES}
 
 
 def test_a_password_that_was_replaced_while_it_was_handed_over_is_owed(ledger: Ledger) -> None:
     committed(ledger, "a", "CANARY-1")
-    handed = ledger.owed(["a"], ["vault"])["a"]["vault"]
+    handed = handovers.owed(ledger, ["a"], ["vault"])["a"]["vault"]
     committed(ledger, "a", "CANARY-2")
-    assert ledger.handed_over("a", handed, "vault", run_of("hand-over")).status == "changed_meanwhile"
-    assert ledger.handed_over("unknown", handed, "vault", run_of("hand-over")).status == "no_current"
+    assert handovers.handed_over(ledger, "a", handed, "vault", run_of("hand-over")).status == "changed_meanwhile"
+    assert handovers.handed_over(ledger, "unknown", handed, "vault", run_of("hand-over")).status == "no_current"
     assert owed(ledger) == {"a": STORES}

@@ -15,7 +15,7 @@ from support.actions import run_action
 from support.ledgers import PASSPHRASE, Clock, cheap_keys, committed, opened, run_of, settled, staged
 
 from ansible_collections.keyturn.devices.plugins.action import ledger_history
-from ansible_collections.keyturn.devices.plugins.module_utils._ledger import store
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger import people, store
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.database import Database
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.records import ImportRow
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.store import Ledger
@@ -68,7 +68,7 @@ def _three_nights(ledger: Ledger, clock: Clock) -> None:
         settled(ledger, run, "bad", "failed", reason="offline" if night == "night-1" else "rejected_by_policy")
         settled(ledger, run, "new", "changed", proof="vendor")
         clock.advance(DAY + 60)
-    ledger.import_passwords([ImportRow("taken over", "CANARY-imported", None)], run_of("import"))
+    people.import_passwords(ledger, [ImportRow("taken over", "CANARY-imported", None)], run_of("import"))
     staged(ledger, run_of("night-3"), {"open": "CANARY-open", "lost": "CANARY-lost-2"})
     settled(ledger, run_of("night-3"), "open", "unknown", reason="timeout")
     settled(ledger, run_of("night-3"), "lost", "unknown", live="neither", proof="login")

@@ -19,9 +19,10 @@ import pytest
 import sqlalchemy as sa
 from support.ledgers import LEASE, Clock, committed, kept, opened, record, request, run_of, settled, staged, statuses
 
-from ansible_collections.keyturn.devices.plugins.module_utils._ledger import store
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger import people, store
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.errors import LedgerError
-from ansible_collections.keyturn.devices.plugins.module_utils._ledger.store import ImportRow, Ledger
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger.records import ImportRow
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger.store import Ledger
 
 OTHER = "quite another passphrase"
 RUN = run_of("by hand")
@@ -208,7 +209,7 @@ def test_a_device_changed_by_sql_gives_nothing_out_and_the_others_are_still_told
         lambda: watched.resume(["r1"], run_of("a"), LEASE),
         lambda: watched.stage([request("r1", "newest", supersede=True)], run_of("a"), LEASE),
         lambda: watched.verified(["r1"], run_of("a")),
-        lambda: watched.rekey(OTHER, RUN),
+        lambda: people.rekey(watched, OTHER, RUN),
     ):
         with pytest.raises(LedgerError, match="r1") as caught:
             read()
@@ -237,7 +238,7 @@ def test_settling_a_batch_does_not_lose_the_others_for_one_that_was_changed(watc
 @pytest.mark.parametrize("how", TAMPERING)
 def test_an_import_makes_a_changed_device_whole_again(watched: Ledger, how: str) -> None:
     tamper(watched, TAMPERING[how])
-    assert statuses(watched.import_passwords([ImportRow("r1", "works")], RUN)) == {"r1": "imported"}
+    assert statuses(people.import_passwords(watched, [ImportRow("r1", "works")], RUN)) == {"r1": "imported"}
     assert watched.passwords(["r1"]) == {"r1": "works"}
     assert record(watched, "r1")["tampered"] is False
 
@@ -245,7 +246,7 @@ def test_an_import_makes_a_changed_device_whole_again(watched: Ledger, how: str)
 def test_an_import_replaces_a_damaged_password(watched: Ledger) -> None:
     tamper(watched, ("UPDATE keyturn_passwords SET secret = salt FROM keyturn_meta WHERE slot IN ('current', 'staged')",))
     assert reason_of(lambda: watched.passwords(["r1"])) == "corrupt"
-    assert statuses(watched.import_passwords([ImportRow("r1", "works")], RUN)) == {"r1": "imported"}
+    assert statuses(people.import_passwords(watched, [ImportRow("r1", "works")], RUN)) == {"r1": "imported"}
     assert watched.passwords(["r1"]) == {"r1": "works"}
 
 

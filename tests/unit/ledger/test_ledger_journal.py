@@ -11,9 +11,11 @@ from collections.abc import Callable
 import pytest
 from support.ledgers import LEASE, Clock, committed, kept, record, request, run_of, settled, staged, statuses
 
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger import people
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.errors import LedgerError, PasswordRefused
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger.records import ImportRow
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.rules import Settlement
-from ansible_collections.keyturn.devices.plugins.module_utils._ledger.store import ImportRow, Ledger
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger.store import Ledger
 from ansible_collections.keyturn.devices.plugins.module_utils._run import Run
 
 
@@ -198,7 +200,7 @@ def test_every_change_leaves_an_event_without_a_secret(ledger: Ledger, clock: Cl
 
 
 def test_verifying_records_the_proof_of_the_current_password(ledger: Ledger, clock: Clock) -> None:
-    ledger.import_passwords([ImportRow("r1", "one")], run_of("by hand"))
+    people.import_passwords(ledger, [ImportRow("r1", "one")], run_of("by hand"))
     staged(ledger, run_of("a"), {"r2": "not committed"})
     assert record(ledger, "r1")["last_verified"] is None
     clock.advance(60)

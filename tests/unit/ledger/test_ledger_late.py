@@ -9,8 +9,10 @@ from __future__ import annotations
 import pytest
 from support.ledgers import LEASE, Clock, committed, kept, record, request, run_of, settled, staged, statuses
 
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger import people
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger.records import ImportRow
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.rules import Settlement
-from ansible_collections.keyturn.devices.plugins.module_utils._ledger.store import ImportRow, Ledger, Result
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger.store import Ledger, Result
 
 SLEEPER, NEXT = run_of("sleeper"), run_of("next")
 
@@ -110,11 +112,11 @@ def test_whose_lease_a_person_broke_raises_a_doubt_even_in_time(ledger: Ledger, 
     committed(ledger, "r1", "old")
     password_id = ledger.stage([request("r1", "new")], SLEEPER, LEASE)[0].details["password_id"]
     if how == "released":
-        assert statuses(ledger.release(["r1"], run_of("by hand"))) == {"r1": "released"}
+        assert statuses(people.release(ledger, ["r1"], run_of("by hand"))) == {"r1": "released"}
         ledger.resume(["r1"], NEXT, LEASE)
         settled(ledger, NEXT, "r1", live="current", proof="login")
     else:
-        ledger.import_passwords([ImportRow("r1", "old")], run_of("by hand"))
+        people.import_passwords(ledger, [ImportRow("r1", "old")], run_of("by hand"))
     assert kept(ledger, "r1")["current"] == ["old"]
     assert settled(ledger, SLEEPER, "r1", "changed", proof="vendor", password_id=password_id) == "reopened"
     assert kept(ledger, "r1")["staged"] == ["new"]
@@ -122,7 +124,7 @@ def test_whose_lease_a_person_broke_raises_a_doubt_even_in_time(ledger: Ledger, 
 
 def test_after_a_lease_was_broken_nothing_new_is_staged_while_a_request_may_be_on_its_way(ledger: Ledger, clock: Clock) -> None:
     staged(ledger, SLEEPER, {"r1": "new"})
-    ledger.release(["r1"], run_of("by hand"))
+    people.release(ledger, ["r1"], run_of("by hand"))
     (result,) = ledger.stage([request("r1", "newer", supersede=True)], NEXT, LEASE)
     assert (result.status, result.reason) == ("busy", "fenced")
     clock.advance(46)

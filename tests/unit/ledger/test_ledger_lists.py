@@ -13,9 +13,11 @@ import pytest
 import sqlalchemy as sa
 from support.ledgers import LEASE, Clock, committed, opened, run_of, settled, staged, statuses
 
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger import lists, people
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.errors import LedgerError
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger.records import ImportRow
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.schema import schema
-from ansible_collections.keyturn.devices.plugins.module_utils._ledger.store import ImportRow, Ledger
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger.store import Ledger
 
 RUN = run_of("a")
 LIST = "list-1"
@@ -34,14 +36,14 @@ def awaiting(ledger: Ledger) -> Ledger:
 
 
 def ids(ledger: Ledger) -> list[str]:
-    return [each["id"] for each in ledger.lists()]
+    return [each["id"] for each in lists.describe_lists(ledger)]
 
 
 def test_a_list_is_kept_as_it_came(awaiting: Ledger, url: str) -> None:
     with opened(url, dry_run=True) as again:
         assert again.list_content(LIST) == b"serial,password\n1,canary-1\n2,canary-2\n"
         assert again.list_content("another") is None
-        (told,) = again.lists()
+        (told,) = lists.describe_lists(again)
     assert (told["id"], told["run_id"], told["devices"]) == (LIST, "a", ["r1", "r2"])
 
 
@@ -87,7 +89,7 @@ def test_a_list_that_nobody_could_read_stays(awaiting: Ledger, clock: Clock) -> 
 
 
 def test_an_import_is_no_proof(awaiting: Ledger) -> None:
-    awaiting.import_passwords([ImportRow("r1", "said 1"), ImportRow("r2", "said 2")], run_of("by hand"))
+    people.import_passwords(awaiting, [ImportRow("r1", "said 1"), ImportRow("r2", "said 2")], run_of("by hand"))
     assert ids(awaiting) == [LIST]
     awaiting.verified(["r1", "r2"], run_of("by hand"))
     assert ids(awaiting) == []
@@ -116,7 +118,7 @@ def test_a_piece_for_a_list_nobody_reserved_is_not_lost(ledger: Ledger) -> None:
 
 def test_rekeying_keeps_a_list(awaiting: Ledger, url: str) -> None:
     before = awaiting.list_content(LIST)
-    awaiting.rekey("quite another passphrase", run_of("b"))
+    people.rekey(awaiting, "quite another passphrase", run_of("b"))
     with opened(url, passphrase="quite another passphrase") as again:
         assert again.list_content(LIST) == before
 
@@ -144,7 +146,7 @@ def test_a_full_disk_is_found_before_the_vendor_is_asked(sqlite_url: str) -> Non
         with pytest.raises(LedgerError) as caught:
             ledger.reserve_list(LIST, RUN, 1_000_000)
         assert caught.value.reason == "full"
-        assert ledger.lists() == []
+        assert lists.describe_lists(ledger) == []
 
 
 def test_a_list_has_its_room_on_a_disk_that_is_full_by_then(sqlite_url: str, tmp_path: Path) -> None:

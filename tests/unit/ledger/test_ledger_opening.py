@@ -19,7 +19,7 @@ from sqlalchemy.engine import Engine
 from support.ledgers import CHEAP, LEASE, PASSPHRASE, Clock, committed, kept, opened, run_of, settled, staged
 from support.postgresql import PostgresqlServer
 
-from ansible_collections.keyturn.devices.plugins.module_utils._ledger import crypto
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger import crypto, people
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.crypto import Cost, SecretBox
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.database import Database, absolute_url, password_of_url
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.errors import LedgerError
@@ -76,7 +76,7 @@ def test_rekeying_changes_the_passphrase_and_keeps_every_password(ledger: Ledger
         committed(ledger, f"r{number}", f"one-{number}", f"two-{number}")
     staged(ledger, run_of("a"), {"r1": "staged", "r2": None})
     before = ledger.devices(include_secrets=True)
-    assert ledger.rekey(OTHER, run_of("b")) == 61
+    assert people.rekey(ledger, OTHER, run_of("b")) == 61
     assert reason_of(lambda: opened(url)) == "wrong_passphrase"
     assert open_again(passphrase=OTHER).devices(include_secrets=True) == before == ledger.devices(include_secrets=True)
 
@@ -84,14 +84,14 @@ def test_rekeying_changes_the_passphrase_and_keeps_every_password(ledger: Ledger
 def test_a_process_that_has_the_ledger_open_with_the_old_passphrase_is_refused(ledger: Ledger, open_again: Callable[..., Ledger]) -> None:
     committed(ledger, "r1", "one")
     other = open_again()
-    ledger.rekey(OTHER, run_of("b"))
+    people.rekey(ledger, OTHER, run_of("b"))
     assert reason_of(lambda: staged(other, run_of("c"), {"r2": "sealed with the old key"})) == "rekeyed"
     assert reason_of(lambda: other.passwords(["r1"])) == "rekeyed"
     assert list(ledger.devices()) == ["r1"]
 
 
 def test_rekeying_to_a_weak_passphrase_is_refused(ledger: Ledger, open_again: Callable[..., Ledger]) -> None:
-    assert reason_of(lambda: ledger.rekey("short", run_of("a"))) == "weak_passphrase"
+    assert reason_of(lambda: people.rekey(ledger, "short", run_of("a"))) == "weak_passphrase"
     open_again()
 
 

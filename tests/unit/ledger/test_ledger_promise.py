@@ -20,9 +20,10 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invaria
 from support.ledgers import LEASE, Clock, opened, request, statuses
 from support.postgresql import PostgresqlServer
 
-from ansible_collections.keyturn.devices.plugins.module_utils._ledger import leases
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger import leases, people
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger.records import ImportRow
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.rules import Settlement
-from ansible_collections.keyturn.devices.plugins.module_utils._ledger.store import ImportRow, Ledger
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger.store import Ledger
 from ansible_collections.keyturn.devices.plugins.module_utils._run import Run
 
 NAMES = ("r1", "r2")
@@ -93,7 +94,7 @@ class Promise(RuleBasedStateMachine):
         self.devices = {name: Device() for name in NAMES}
         self.living: list[Runner] = []
         self.numbers = itertools.count()
-        self.ledger.import_passwords([ImportRow(name, "factory") for name in NAMES], Run("import"))
+        people.import_passwords(self.ledger, [ImportRow(name, "factory") for name in NAMES], Run("import"))
 
     def open_ledger(self) -> Ledger:
         self.directory = tempfile.TemporaryDirectory(dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None)
@@ -229,7 +230,7 @@ class Promise(RuleBasedStateMachine):
     @rule(name=st.sampled_from(NAMES))
     def a_person_looks(self, name: str) -> None:
         if self.ledger.devices([name])[name]["orphaned"]:
-            self.ledger.import_passwords([ImportRow(name, self.devices[name].password)], Run("by hand"))
+            people.import_passwords(self.ledger, [ImportRow(name, self.devices[name].password)], Run("by hand"))
             assert self.ledger.passwords([name])[name] == self.devices[name].password
             self.undeceived(name)
 

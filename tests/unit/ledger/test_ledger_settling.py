@@ -9,9 +9,11 @@ from __future__ import annotations
 import pytest
 from support.ledgers import LEASE, Clock, committed, kept, record, run_of, settled, staged, statuses
 
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger import people
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.errors import LedgerError
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger.records import ImportRow
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.rules import Attempt, Settlement, decide
-from ansible_collections.keyturn.devices.plugins.module_utils._ledger.store import ImportRow, Ledger
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger.store import Ledger
 
 FIRST = Attempt(attempts=1, excused=0, has_password=True)
 SECOND = Attempt(attempts=2, excused=0, has_password=True)
@@ -70,7 +72,7 @@ def test_a_refusal_after_a_killed_attempt_does_not_drop_what_may_be_in_force(led
 
 
 def test_a_log_in_with_the_current_password_drops_the_staged_one_and_verifies(ledger: Ledger) -> None:
-    ledger.import_passwords([ImportRow("r1", "old")], run_of("by hand"))
+    people.import_passwords(ledger, [ImportRow("r1", "old")], run_of("by hand"))
     staged(ledger, run_of("a"), {"r1": "new"})
     assert settled(ledger, run_of("a"), "r1", live="current", proof="login") == "dropped"
     assert kept(ledger, "r1") == {"current": ["old"], "dropped": ["new"]}

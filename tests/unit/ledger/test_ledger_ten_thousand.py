@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from support.ledgers import run_of, staged, statuses
 
-from ansible_collections.keyturn.devices.plugins.module_utils._ledger.store import ImportRow, Ledger
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger import people
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger.records import ImportRow
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger.store import Ledger
 
 RUN = run_of("follower")
 
@@ -21,7 +23,7 @@ def test_ten_thousand_devices_in_one_call_are_one_transaction(ledger: Ledger) ->
 
 def test_ten_thousand_names_are_followed_in_one_transaction(ledger: Ledger) -> None:
     names = {f"r{number}": str(number) for number in range(10_000)}
-    ledger.import_passwords([ImportRow(name, "password", serial) for name, serial in names.items()], RUN)
+    people.import_passwords(ledger, [ImportRow(name, "password", serial) for name, serial in names.items()], RUN)
     generation = ledger.generation
     assert set(statuses(ledger.follow({f"new {name}": serial for name, serial in names.items()}, RUN)).values()) == {"renamed"}
     assert ledger.generation == generation + 1

@@ -18,9 +18,11 @@ import pytest
 from support.ledgers import Clock, kept, opened, record, run_of
 
 from ansible_collections.keyturn.devices.plugins.module_utils._ebo.kinds import default_transport
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger import cases
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.describing import iso
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.errors import LedgerError
-from ansible_collections.keyturn.devices.plugins.module_utils._ledger.store import CaseChange, Ledger
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger.records import CaseChange
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger.store import Ledger
 from ansible_collections.keyturn.devices.plugins.module_utils._redact import Redactor
 from ansible_collections.keyturn.devices.plugins.plugin_utils._recovery.request import Desk
 from ansible_collections.keyturn.devices.plugins.plugin_utils._recovery.servers import KINDS, Server
@@ -93,7 +95,7 @@ class Site:
 
     def case(self) -> dict[str, Any] | None:
         with self.ledger() as ledger:
-            return ledger.case("hq")
+            return cases.read_case(ledger, "hq")
 
     def request(self) -> str:
         return (self.folder / "desk" / "request-hq.txt").read_text()
@@ -167,7 +169,7 @@ def test_every_kind_of_server_in_many_runs(tmp_path: Path, kind: str, passes_a_d
     with site.ledger() as ledger:
         assert kept(ledger, "hq") == {"current": [NEW]}
         assert record(ledger, "hq")["last_verified"] is None
-        case = ledger.case("hq", include_secrets=True)
+        case = cases.read_case(ledger, "hq", include_secrets=True)
     assert case is not None
     assert (case["state"], case["secrets"], case["step"]) == ("closed", {}, "verified")
     assert list((tmp_path / "desk").iterdir()) == []
@@ -220,7 +222,7 @@ def test_another_session_id_replaces_the_one_before(site: Site) -> None:
     assert stand(told) == ("waiting", "request_sent", "request_sent", "operator")
     assert OTHER_SESSION in site.request()
     with site.ledger() as ledger:
-        case = ledger.case("hq", include_secrets=True)
+        case = cases.read_case(ledger, "hq", include_secrets=True)
     assert case is not None
     assert case["secrets"] == {"session_id": OTHER_SESSION}
 
@@ -286,7 +288,7 @@ def test_check_mode_tells_and_does_nothing(site: Site) -> None:
 def test_a_case_that_was_abandoned_is_none(site: Site) -> None:
     site.run(arm=True)
     with site.ledger() as ledger:
-        ledger.change_case("hq", None, CaseChange("replaced", state="abandoned"), run_of("by hand"))
+        cases.change_case(ledger, "hq", None, CaseChange("replaced", state="abandoned"), run_of("by hand"))
     assert stand(site.run()) == ("waiting", "reset_mode", "bms_arm", "operator")
 
 

@@ -20,7 +20,7 @@ from ansible_collections.keyturn.devices.plugins.module_utils._rms.deposit impor
 from ansible_collections.keyturn.devices.plugins.module_utils._rms.devices import Router
 from ansible_collections.keyturn.devices.plugins.module_utils._rms.outcomes import Target
 from ansible_collections.keyturn.devices.plugins.module_utils._run import Until
-from ansible_collections.keyturn.devices.plugins.plugin_utils._products import routers
+from ansible_collections.keyturn.devices.plugins.plugin_utils._products import router_requests, routers
 from ansible_collections.keyturn.devices.plugins.plugin_utils._products.all import product_named
 from ansible_collections.keyturn.devices.plugins.plugin_utils._products.routers import ROUTERS
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.inventory import read_devices
@@ -174,14 +174,11 @@ class Rms:
 @pytest.fixture
 def rms(monkeypatch: pytest.MonkeyPatch) -> Rms:
     rms = Rms()
-    for name, double in {
-        "rms_client": rms.client,
-        "find_routers": rms.find,
-        "set_passwords": rms.set,
-        "generate_passwords": rms.generate,
-        "collect_passwords": rms.collect,
-    }.items():
-        monkeypatch.setattr(routers, name, double)
+    monkeypatch.setattr(routers, "rms_client", rms.client)
+    monkeypatch.setattr(routers, "find_routers", rms.find)
+    monkeypatch.setattr(router_requests, "set_passwords", rms.set)
+    monkeypatch.setattr(router_requests, "generate_passwords", rms.generate)
+    monkeypatch.setattr(router_requests, "collect_passwords", rms.collect)
     return rms
 
 
@@ -496,7 +493,7 @@ def test_where_the_ledger_has_no_room_for_a_list_rms_is_not_asked_for_one(rms: R
 
 def test_what_an_earlier_download_left_cut_is_marked_before_anything_follows() -> None:
     lists = Lists(b"serial,password\nA,Made-By-R")
-    deposit = routers._Deposit(lists)
+    deposit = router_requests._Deposit(lists)
     assert deposit.carry_on() == b"serial,password\nA,Made-By-R"
     deposit.reserve(1)
     deposit.write(b"serial,password\n")
@@ -509,7 +506,7 @@ def test_what_an_earlier_download_left_cut_is_marked_before_anything_follows() -
 @pytest.mark.parametrize(("whole", "between"), [(True, b"\n"), (False, b"\xef\xbf\xbd\n")])
 def test_a_part_that_ends_without_a_line_end_does_not_run_into_the_next(whole: bool, between: bytes) -> None:
     lists = Lists()
-    deposit = routers._Deposit(lists)
+    deposit = router_requests._Deposit(lists)
     deposit.reserve(1)
     deposit.write(b"A,Made-By-Rms-2026")
     deposit.finish(whole)
@@ -520,7 +517,7 @@ def test_a_part_that_ends_without_a_line_end_does_not_run_into_the_next(whole: b
 
 def test_a_deposit_says_why_the_ledger_does_not_keep_it() -> None:
     with pytest.raises(DepositError, match="The disk is full"):
-        routers._Deposit(Lists(broken="The disk is full.")).reserve(1)
+        router_requests._Deposit(Lists(broken="The disk is full.")).reserve(1)
 
 
 # -- routers themselves -------------------------------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from support.rotation import FakeVariables, device
 
+from ansible_collections.keyturn.devices.plugins.module_utils._passwords import csv_file
 from ansible_collections.keyturn.devices.plugins.module_utils._passwords.csv_file import PasswordRow, read_password_csv
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation import sources
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.product import Device, Problem, Source
@@ -43,7 +44,7 @@ def test_a_file_is_read_once_however_many_devices_name_it(tmp_path: Path, monkey
         calls.append(path)
         return read_password_csv(path, known_serials)
 
-    monkeypatch.setattr(sources, "read_password_csv", read)
+    monkeypatch.setattr(csv_file, "read_password_csv", read)
     wanted, problems = given(*(by_csv(name, path) for name in "abc"))
     assert (calls, list(wanted), problems) == ([str(path)], ["a", "b", "c"], [])
 

@@ -21,7 +21,8 @@ from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.batch im
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.due import Rules
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.product import CURRENT, Field, Proof, Taken
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.steps import Surroundings, Worked
-from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.verifying import plan_verification, verify_batch
+from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.verifiable import plan_verification
+from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.verifying import verify_batch
 
 GOOD, OTHER = "CANARY-Good-2026-{}", "CANARY-Other-2026-{}"
 NOW = datetime.datetime.fromtimestamp(1_800_000_000, datetime.timezone.utc)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.keyturn.devices.plugins.module_utils._addresses import Address, AddressError, read_address
-from ansible_collections.keyturn.devices.plugins.module_utils._rutos.options import BadInput, Place, read_fingerprint, read_place
+from ansible_collections.keyturn.devices.plugins.module_utils._rutos.places import BadInput, Place, read_fingerprint, read_place
 from ansible_collections.keyturn.devices.plugins.module_utils._rutos.visit import Identity
 
 
