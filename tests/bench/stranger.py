@@ -6,11 +6,11 @@
 
     make bench BENCH=stranger
 
-The commands of README.md are run in one shell, in their order (C(make) belongs to a clone, and is left out). Only what a stranger has to fill
-in is filled in: the address of the collection is this checkout (its last commit), the serial numbers of the inventory are those of two simulated
-routers, and the values shown as an ellipsis are given. Told are the seconds of each step, until the first rotation, and of all. It fails when
-a step fails, when the password that the README reads from the ledger is not the router's, when a second rotation changes something, or when
-all of it takes longer than --limit seconds.
+The commands of README.md are run in one shell, in their order (C(make) belongs to a clone, and is left out). Only what a stranger has to
+fill in is filled in: the address of the collection is this checkout (its last commit), the serial numbers of the inventory are those of two
+simulated routers, and the values shown as an ellipsis are given. Told are the seconds of each step, until the first rotation, and of all.
+It fails when a step fails, when the password that the README reads from the ledger is not the router's, when a second rotation changes
+something, or when all of it takes longer than --limit seconds.
 """
 
 from __future__ import annotations
