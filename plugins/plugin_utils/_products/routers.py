@@ -146,7 +146,7 @@ class _Routers:
             raise Fault(fault.reason, fault.message) from None
         finally:
             client.http.close()
-        return {device.name: _sighting(found[device.serial]) for device in asked}, client.request_count
+        return {device.name: _sighting(device.serial, found[device.serial]) for device in asked}, client.request_count
 
     def needs_current(self, device: Device) -> bool:
         return not _uses_rms(device)
@@ -264,8 +264,8 @@ def _client(terms: Mapping[str, t.Any], redactor: Redactor, may_change: Callable
         raise Fault(fault.reason, fault.message) from None
 
 
-def _sighting(routers: Sequence[Router]) -> Sighting:
-    router, refusal = pick(routers)
+def _sighting(serial: str, routers: Sequence[Router]) -> Sighting:
+    router, refusal = pick(serial, routers)
     if router is None:
         return Sighting(refusal.reason, refusal.message) if refusal else Sighting()
     details = {"id": router.id, "mac": router.mac, "name": router.name}

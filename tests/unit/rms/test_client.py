@@ -312,10 +312,10 @@ def test_one_look_up_decides_who_can_be_asked() -> None:
     online, offline, unsure = (
         Router(number, "1100000007", status=status) for number, status in enumerate(("online", "offline", "unknown"))
     )
-    assert pick([online]) == (online, None)
-    assert pick([unsure]) == (unsure, None)
+    assert pick("1100000007", [online]) == (online, None)
+    assert pick("1100000007", [unsure]) == (unsure, None)
     for routers, router, reason in (([], None, "not_found"), ([online, offline], None, "conflict"), ([offline], offline, "offline")):
-        picked = pick(routers)
+        picked = pick("1100000007", routers)
         assert picked.router == router
         assert picked.refusal is not None
         assert (picked.refusal.status, picked.refusal.reason) == ("failed", reason)
