@@ -148,7 +148,10 @@ class Planning:
                 if ledger.dry_run:
                     names[result.name] = old
             elif result.status == "exchanged":
-                self.remarks.append(f"{result.name} is another box than before; the passwords of the other one are put away in the ledger")
+                self.remarks.append(
+                    f"{result.name} has another serial number than before and so is another box; the passwords of the other one "
+                    f"{'would be' if ledger.dry_run else 'are'} put away in the ledger, and come back with its serial number"
+                )
                 if ledger.dry_run:
                     del names[result.name]
         return names
