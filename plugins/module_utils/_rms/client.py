@@ -212,10 +212,10 @@ class RmsClient:
     def words(self, reply: Reply) -> str:
         """What the vendor says in an error, as the end of a sentence; empty when it says nothing."""
         envelope = read_envelope(reply)
-        texts = [(error.message or error.code).rstrip(".") for error in errors_of(envelope)]
+        texts = [error.message or error.code for error in errors_of(envelope)]
         if not texts and envelope is not None:
             texts = [str(envelope[name]) for name in ("message", "code") if envelope.get(name)][:1]
-        return f", {self.shown('; '.join(texts[:3]))}" if any(texts) else ""
+        return f", {self.shown('; '.join(texts[:3])).rstrip('.')}" if any(texts) else ""
 
     def shown(self, text: object) -> str:
         """A vendor's text as it may be shown."""

@@ -133,7 +133,8 @@ class Planning:
         except Fault as fault:
             failure = fault
         if failure is not None:
-            raise ModuleFailure(self._redactor.text(failure.message), reason=failure.reason, problems=[])
+            text = f"{failure.message.rstrip('.')}. No device was touched."
+            raise ModuleFailure(self._redactor.text(text), reason=failure.reason, problems=[])
         return sightings
 
     def _follow(self, ledger: Ledger, run: Run) -> dict[str, str]:

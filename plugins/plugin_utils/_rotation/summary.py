@@ -115,10 +115,10 @@ class Planned:
     verifiable: Sequence[str] = ()
 
     def words(self, check_mode: bool) -> Sequence[tuple[str, str]]:
-        """The statuses that a tally counts, and what they are called."""
+        """The statuses that a tally counts, and what they are called. A run for nobody is summed up as in check mode, and is none."""
         if self.job == VERIFY:
             return _WORDS_OF_VERIFICATION
-        return _WORDS_OF_CHECK_MODE if check_mode else _WORDS
+        return _WORDS_OF_CHECK_MODE if check_mode and self.due else _WORDS
 
     @classmethod
     def read(cls, plan: Mapping[str, t.Any]) -> Planned:

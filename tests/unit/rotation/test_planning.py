@@ -148,7 +148,7 @@ def test_what_the_listing_refuses_is_told_of_each_device_and_holds_up_no_other()
 def test_a_fault_of_the_listing_stops_the_run_with_its_own_words_and_without_a_secret() -> None:
     scene = Scene(a={"box_rotation_account": "T-0123456789"})
     scene.boxes.breaks["look_up"] = fault("unauthorized", "The service refused T-0123456789.")
-    with pytest.raises(ModuleFailure, match=r"The service refused \*+\.") as caught:
+    with pytest.raises(ModuleFailure, match=r"The service refused \*+\. No device was touched\.$") as caught:
         scene.plan()
     assert caught.value.result["reason"] == "unauthorized"
 

@@ -213,6 +213,7 @@ def test_check_mode_says_changed_for_who_would_be_changed_and_ends_as_the_run_wo
     assert {name: outcome["changed"] for name, outcome in told["outcomes"].items()} == {"a": True, "b": True, "c": False}
     assert "a: would be changed" in told["lines"]
     assert told["lines"][-1].startswith("2 would be changed, 0 failed, ")
+    assert summed(planned(), check_mode=True)["lines"][-1].startswith("0 changed, 0 failed, ")
     assert (told["good"], told["not_reached"], told["counts"]["changed"]) == (True, 0, 2)
     refused = summed(planned(["a"], refused=[Told("d", "refused", "not_found")]), check_mode=True)
     assert (refused["good"], refused["verdict"].startswith("1 box needs attention")) == (False, True)
