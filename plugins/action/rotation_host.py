@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from ansible_collections.keyturn.devices.plugins.module_utils._module import ModuleFailure
@@ -14,6 +14,8 @@ from ansible_collections.keyturn.devices.plugins.plugin_utils._controller import
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.hosts import is_in_step, token_of
 
 _SUMMARY = "_rotation_summary"
+#: Groups of the inventory that are named to who misspelt one.
+_MOST_GROUPS = 10
 
 
 class ActionModule(ControllerAction):
@@ -41,8 +43,11 @@ class ActionModule(ControllerAction):
             hosts = [host for host in hosts if any(group.name in groups for group in host.get_groups())]
         if not hosts:
             who = f"No host of {' or '.join(groups)}" if groups else "No host"
+            present = sorted(set(context.variables["groups"]) - {"all", "ungrouped"})
             raise ModuleFailure(
-                f"{who} matches '{pattern}', so there is nothing to do. Check the inventory, target and --limit.", reason="not_found"
+                f"{who} matches '{pattern}', so there is nothing to do. The inventory has {_as_text(present)}. "
+                "Check the inventory (-i), target and --limit.",
+                reason="not_found",
             )
         return {"changed": False, "hosts": len(hosts)}
 
@@ -62,3 +67,10 @@ class ActionModule(ControllerAction):
             run_id=summary["summary"]["run_id"],
         )
         return {}
+
+
+def _as_text(groups: Sequence[str]) -> str:
+    if not groups:
+        return "no group"
+    more = f" and {len(groups) - _MOST_GROUPS} more" if len(groups) > _MOST_GROUPS else ""
+    return f"the group{'s'[: len(groups) > 1]} {', '.join(groups[:_MOST_GROUPS])}{more}"

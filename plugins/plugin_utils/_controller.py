@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import gc
 import multiprocessing
+import sys
 import traceback
 from abc import abstractmethod
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from typing import Any, ClassVar
 
 from ansible.errors import AnsibleConnectionFailure, AnsibleError
@@ -27,6 +29,9 @@ from ansible_collections.keyturn.devices.plugins.plugin_utils._ledger_url import
 
 # An invocation is there for a person to read.
 _MOST_SHOWN = 20
+
+#: What every run through RMS imports on the controller: module -> the package that brings it.
+_LIBRARIES = {"requests": "requests", "sqlalchemy": "SQLAlchemy", "cryptography": "cryptography"}
 
 
 @dataclass(frozen=True)
@@ -90,6 +95,8 @@ class ControllerAction(ActionBase):
                 "msg": f"Unexpected {type(problem).__name__}: {problem}",
                 "exception": "".join(traceback.format_exception(problem)),
             }
+        if leaving.get("reason") == "library":
+            leaving["msg"] += _how_to_install()
         leaving.setdefault("changed", False)
         leaving.setdefault("invocation", {"module_args": _shortened(options)})
         if warnings:
@@ -122,6 +129,12 @@ class ControllerAction(ActionBase):
         options.update(ledger_options(options, variables, self._templar.template))
         redactor.add(*secret_parameters(ledger_argument_spec(), options))
         return options
+
+
+def _how_to_install() -> str:
+    """The command that installs all that is missing at once, as the end of a message; empty when it is something else that is missing."""
+    missing = [package for module, package in _LIBRARIES.items() if find_spec(module) is None]
+    return f". Nothing was changed. Install what is missing: {sys.executable} -m pip install {' '.join(missing)}" if missing else ""
 
 
 def _unstructured(spec: Mapping[str, Any], given: Mapping[str, Any]) -> Iterator[str]:

@@ -24,6 +24,12 @@ _API_HOST_STATUS_URL = "https://rms.teltonika-networks.com/status"
 # Without a deadline, a pause that RMS asks for is kept up to this many seconds.
 _LONGEST_PAUSE = 60.0
 
+_WHY_REFUSED = "It is mistyped, withdrawn or expired: make a new one in the account settings of RMS."
+_SCOPES = (
+    "A token needs the scopes to read devices and, to set passwords, the device passwords scope; RMS also answers so for what lies outside "
+    "a token's scopes."
+)
+
 
 class RmsFault(Exception):
     """A fault of the whole call: whatever else is asked now will end the same way.
@@ -193,8 +199,7 @@ class RmsClient:
         if reply.status in (401, 403, 404):
             return RmsFault(
                 "unauthorized",
-                f"RMS refused the token (HTTP {reply.status}{said}). A token needs the scopes to read devices and, to set passwords, "
-                "the device passwords scope; RMS also answers so for what lies outside a token's scopes.",
+                f"RMS refused the token (HTTP {reply.status}{said}). {_WHY_REFUSED if reply.status == 401 else _SCOPES}",
             )
         if reply.status == 429:
             return RmsFault("quota", f"RMS takes no more requests for now: the rate limit or the monthly quota is spent (HTTP 429{said}).")
@@ -210,7 +215,7 @@ class RmsClient:
         texts = [error.message or error.code for error in errors_of(envelope)]
         if not texts and envelope is not None:
             texts = [str(envelope[name]) for name in ("message", "code") if envelope.get(name)][:1]
-        return f", {self.shown('; '.join(texts[:3]))}" if any(texts) else ""
+        return f", {self.shown('; '.join(texts[:3])).rstrip('.')}" if any(texts) else ""
 
     def shown(self, text: object) -> str:
         """A vendor's text as it may be shown."""

@@ -44,10 +44,11 @@ class Picked(NamedTuple):
     refusal: Outcome | None
 
 
-def pick(routers: Sequence[Router]) -> Picked:
-    """The router among those that bear one serial number (C(find_routers)): none when there are none, or several."""
+def pick(serial: str, routers: Sequence[Router]) -> Picked:
+    """The router among those that bear the serial number (C(find_routers)): none when there are none, or several."""
     if not routers:
-        return Picked(None, Outcome("failed", "not_found", "RMS knows no router with this serial number, or the token may not see it."))
+        message = f"RMS knows no router with the serial number {serial}, or the token may not see it."
+        return Picked(None, Outcome("failed", "not_found", message))
     if len(routers) > 1:
         return Picked(None, Outcome("failed", "conflict", "RMS has this serial number more than once; remove the stale entry there."))
     if routers[0].status == "offline":

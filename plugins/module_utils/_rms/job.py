@@ -155,7 +155,7 @@ class _Job:
             firmwares = {serial: routers[0].firmware for serial, routers in found.items() if routers}
             read_password_csv(path, known_serials=set(firmwares), policy_of=lambda serial: _policy(firmwares[serial]))
         for target in wanted:
-            _apply(target, pick(found[target.serial]), is_asked=not self._collects)
+            _apply(target, pick(target.serial, found[target.serial]), is_asked=not self._collects)
 
     def _check_passwords(self) -> None:
         """A password that RMS or the router is known to refuse stops everything: nothing was sent so far."""

@@ -51,8 +51,16 @@ def rms_client(
         raise RmsFault("library", missing_required_lib("requests"))
     token = options["rms_token"] or ""
     redactor.add(token)
-    if not token.isprintable() or not token or any(character.isspace() for character in token):
-        raise RmsFault("bad_input", "rms_token (or the environment variable RMS_TOKEN) is missing, or holds spaces or line breaks.")
+    if not token:
+        raise RmsFault(
+            "bad_input",
+            "There is no token for RMS, and nothing was asked of it. Make an access token in its account settings, and give it as the "
+            "environment variable RMS_TOKEN or as rms_token.",
+        )
+    if not token.isprintable() or any(character.isspace() for character in token):
+        raise RmsFault(
+            "bad_input", "rms_token (or the environment variable RMS_TOKEN) holds spaces or line breaks, and nothing was asked of RMS."
+        )
     now = time.monotonic()
     http = HttpClient(
         validate_certs=options["validate_certs"],

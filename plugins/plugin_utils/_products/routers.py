@@ -140,7 +140,7 @@ class _Routers:
             raise Fault(fault.reason, fault.message) from None
         finally:
             client.http.close()
-        return {device.name: _sighting(found[device.serial]) for device in asked}, client.request_count
+        return {device.name: _sighting(device.serial, found[device.serial]) for device in asked}, client.request_count
 
     def needs_current(self, device: Device) -> bool:
         return not _uses_rms(device)
@@ -248,8 +248,8 @@ def _asking(batch: Sequence[Taken], field: Field) -> Iterator[RmsClient]:
         client.http.close()
 
 
-def _sighting(routers: Sequence[Router]) -> Sighting:
-    router, refusal = pick(routers)
+def _sighting(serial: str, routers: Sequence[Router]) -> Sighting:
+    router, refusal = pick(serial, routers)
     if router is None:
         return Sighting(refusal.reason, refusal.message) if refusal else Sighting()
     details = {"id": router.id, "mac": router.mac, "name": router.name}

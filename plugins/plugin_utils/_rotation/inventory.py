@@ -208,6 +208,10 @@ def _is_template(text: str) -> bool:
     return "{{" in text or "{%" in text
 
 
+#: What a mapping looks like, for who gave something else.
+_EXAMPLES = {"device_password_policy": "{length: 20, special: true}", "device_password_source": "{kind: generate}"}
+
+
 class VariableReader:
     """Reads the variables of one device and remembers what was wrong."""
 
@@ -242,7 +246,8 @@ class VariableReader:
         if value is None:
             return default
         if not isinstance(value, Mapping):
-            self.problem(variable, f"must be a mapping, not {kind_of(value)}")
+            example = f", such as {_EXAMPLES[variable]}" if variable in _EXAMPLES else ""
+            self.problem(variable, f"must be a mapping, not {kind_of(value)}{example}")
             return default
         return t.cast("Mapping[str, object]", value)
 

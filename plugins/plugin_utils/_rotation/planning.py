@@ -133,7 +133,8 @@ class Planning:
         except Fault as fault:
             failure = fault
         if failure is not None:
-            raise ModuleFailure(self._redactor.text(failure.message), reason=failure.reason, problems=[])
+            text = f"{failure.message.rstrip('.')}. No device was touched."
+            raise ModuleFailure(self._redactor.text(text), reason=failure.reason, problems=[])
         return sightings
 
     def _follow(self, ledger: Ledger, run: Run) -> dict[str, str]:
@@ -148,7 +149,10 @@ class Planning:
                 if ledger.dry_run:
                     names[result.name] = old
             elif result.status == "exchanged":
-                self.remarks.append(f"{result.name} is another box than before; the passwords of the other one are put away in the ledger")
+                self.remarks.append(
+                    f"{result.name} has another serial number than before and so is another box; the passwords of the other one "
+                    f"{'would be' if ledger.dry_run else 'are'} put away in the ledger, and come back with its serial number"
+                )
                 if ledger.dry_run:
                     del names[result.name]
         return names

@@ -35,7 +35,8 @@ def given_passwords(devices: Sequence[Device], variables: HostVariables, everybo
                 files[path] = {row.serial: row.password for row in rows}
             except CsvError as error:
                 files[path] = None
-                problems += [Problem("", "device_password_source.path", str(problem)) for problem in error.problems]
+                whose = f"(source of {device.name})"
+                problems += [Problem("", "device_password_source.path", f"{problem} {whose}") for problem in error.problems]
         rows_of_file = files[path]
         if rows_of_file is not None and device.serial in rows_of_file:
             wanted[device.name] = rows_of_file[device.serial]

@@ -45,7 +45,9 @@ _STATE = {
     "disproved": "failed; it refuses the password that the ledger calls current, which stays there and counts as proven no more",
     "unproven": "failed; no login could be finished, and nothing was changed",
     "unknown_password": "failed; the ledger does not know its password",
-    "not_provable": "cannot be proven; there is no way to log in to it, so that only its next rotation can tell",
+    "not_provable": (
+        "cannot be proven; there is no way to log in to it (device_host and device_via name one), so that only its next rotation can tell"
+    ),
     "left_to_reconcile": "left to the reconcile playbook; an earlier run left it open",
     "not_due": "not due",
     "unsettled": "open from an earlier run; it would be settled first",
@@ -80,6 +82,7 @@ _WORDS = (
     ("offline", "offline"),
     ("left_alone", "left alone"),
 )
+_WORDS_OF_CHECK_MODE = (("changed", "would be changed"), *_WORDS[1:])
 _WORDS_OF_VERIFICATION = (
     ("verified", "proven"),
     ("failed", "failed"),
@@ -111,10 +114,11 @@ class Planned:
     job: str = ROTATE
     verifiable: Sequence[str] = ()
 
-    @property
-    def words(self) -> Sequence[tuple[str, str]]:
-        """The statuses that a tally counts, and what they are called."""
-        return _WORDS_OF_VERIFICATION if self.job == VERIFY else _WORDS
+    def words(self, check_mode: bool) -> Sequence[tuple[str, str]]:
+        """The statuses that a tally counts, and what they are called. A run for nobody is summed up as in check mode, and is none."""
+        if self.job == VERIFY:
+            return _WORDS_OF_VERIFICATION
+        return _WORDS_OF_CHECK_MODE if check_mode and self.due else _WORDS
 
     @classmethod
     def read(cls, plan: Mapping[str, t.Any]) -> Planned:
@@ -188,7 +192,8 @@ def summarise(
     if not check_mode:
         told.update((name, Told(name, "not_reached", "not_sent", stop)) for name in dict.fromkeys(unreached))
     described = [_described(entry, product) for entry in told.values()]
-    counts = {status: sum(entry["status"] == status for entry in described) for status, _word in planned.words}
+    words = planned.words(check_mode)
+    counts = {status: sum(entry["status"] == status for entry in described) for status, _word in words}
     not_reached = sum(entry["status"] == "not_reached" for entry in described)
     lines = [
         _line(entry)
@@ -199,8 +204,8 @@ def summarise(
         lines.append(f"{not_reached} {product.nouns[1]} were not reached; their passwords are unchanged and nothing was sent to them")
     if stop:
         lines.append(f"The run stopped early: {stop}")
-    tally = ", ".join(f"{counts[status]} {word}" for status, word in planned.words)
-    lines.append(tally)
+    tally = ", ".join(f"{counts[status]} {word}" for status, word in words)
+    lines.append(f"{tally}, {planned.not_due} not due" if planned.not_due else tally)
     outcomes = {entry["name"]: _recap(entry, entry["name"] in planned.long_offline) for entry in described}
     bad = sum(outcome["red"] for outcome in outcomes.values()) - not_reached
     return {

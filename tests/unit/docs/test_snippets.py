@@ -36,7 +36,7 @@ _FOREIGN = ("ansible.builtin.", "community.", "ansible.windows.")
 _KINDS = ("routers", "pbxs", "bms_servers", "all", "sites")
 _DEVICE_VARIABLES = {f"device_{name}" for name in (*inventory._COMMON, *inventory._ELSEWHERE)}
 _OF_ANSIBLE = ("ansible", "ansible-doc", "ansible-galaxy", "ansible-inventory", "ansible-playbook", "ansible-vault")
-_PROGRAMS = (*_OF_ANSIBLE, "ansible-builder", "export", "make", "pip", "ssh")
+_PROGRAMS = (*_OF_ANSIBLE, "ansible-builder", "export", "make", "pip", "python3", "ssh")
 # Of a task and of a play: everything that is no module.
 _KEYWORDS = {
     *("name", "when", "register", "no_log", "delegate_to", "run_once", "loop", "vars", "hosts", "gather_facts", "serial", "vars_files"),

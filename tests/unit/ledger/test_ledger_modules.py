@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import os
 import stat
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -443,11 +444,17 @@ def test_info_shows_secrets_only_when_asked_and_masks_the_passphrase_even_then(m
 
 def test_a_missing_library_is_told_by_name(module: Module, monkeypatch: pytest.MonkeyPatch) -> None:
     from ansible_collections.keyturn.devices.plugins.module_utils._ledger import options
+    from ansible_collections.keyturn.devices.plugins.plugin_utils import _controller
 
     monkeypatch.setattr(options, "HAS_SQLALCHEMY", False)
     result = module("verified", "r1")
     assert result["reason"] == "library"
     assert "SQLAlchemy" in result["msg"]
+    assert "pip install" not in result["msg"], "it can be found, whatever else is wrong with it"
+    monkeypatch.setattr(_controller, "find_spec", lambda name: None if name != "requests" else name)
+    assert module("verified", "r1")["msg"].endswith(
+        f"Nothing was changed. Install what is missing: {sys.executable} -m pip install SQLAlchemy cryptography"
+    )
 
 
 def test_an_unforeseen_error_shows_no_secret(module: Module, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,6 +21,7 @@ from ansible_collections.keyturn.devices.plugins.module_utils._redact import MAS
 from ansible_collections.keyturn.devices.plugins.module_utils._rms.channel import Channel, watch
 from ansible_collections.keyturn.devices.plugins.module_utils._rms.client import RmsClient, RmsFault, errors_of, status_url
 from ansible_collections.keyturn.devices.plugins.module_utils._rms.devices import Router, find_routers, list_routers, pick, read_router
+from ansible_collections.keyturn.devices.plugins.module_utils._rms.options import rms_client
 from ansible_collections.keyturn.devices.plugins.module_utils._rms.outcomes import REFUSALS, Target, outcome_of_error
 from ansible_collections.keyturn.devices.plugins.module_utils._rms.passwords import SET, UPLOAD, Sent, send
 
@@ -312,10 +313,10 @@ def test_one_look_up_decides_who_can_be_asked() -> None:
     online, offline, unsure = (
         Router(number, "1100000007", status=status) for number, status in enumerate(("online", "offline", "unknown"))
     )
-    assert pick([online]) == (online, None)
-    assert pick([unsure]) == (unsure, None)
+    assert pick("1100000007", [online]) == (online, None)
+    assert pick("1100000007", [unsure]) == (unsure, None)
     for routers, router, reason in (([], None, "not_found"), ([online, offline], None, "conflict"), ([offline], offline, "offline")):
-        picked = pick(routers)
+        picked = pick("1100000007", routers)
         assert picked.router == router
         assert picked.refusal is not None
         assert (picked.refusal.status, picked.refusal.reason) == ("failed", reason)
@@ -617,3 +618,19 @@ class TestWatching:
         polls(httpserver, (200, {"data": {"70000": [event("completed")]}}))
         watch(client, [channel_of(batch()[:1])])
         assert httpserver.log[0][0].headers["Authorization"] == "Bearer t0ken-Secret"
+
+
+@pytest.mark.parametrize(("token", "why"), [(None, "There is no token for RMS"), ("a b", "holds spaces"), ("a\n", "line breaks")])
+def test_a_token_that_cannot_be_one_is_told_before_anything_is_sent(token: str | None, why: str) -> None:
+    with pytest.raises(RmsFault, match=why) as caught:
+        rms_client({"rms_token": token}, Redactor())
+    assert caught.value.reason == "bad_input"
+
+
+@pytest.mark.parametrize(("status", "advice"), [(401, "expired: make a new one"), (403, "needs the scopes"), (404, "needs the scopes")])
+def test_who_is_not_known_needs_a_token_and_who_may_not_needs_scopes(
+    httpserver: HTTPServer, client: RmsClient, status: int, advice: str
+) -> None:
+    httpserver.expect_request("/api/devices").respond_with_json({"success": False, "message": "No."}, status=status)
+    with pytest.raises(RmsFault, match=rf"\(HTTP {status}, No\)\. .*{advice}"):
+        client.get("devices")

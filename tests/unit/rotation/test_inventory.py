@@ -114,7 +114,7 @@ def test_a_serial_that_the_inventory_made_a_number_is_read_as_its_digits() -> No
         ({"device_serial": None}, "device_serial", "is missing"),
         ({"device_serial": ""}, "device_serial", "is missing"),
         ({"device_password_policy": "strong"}, "device_password_policy", "must be a mapping, not text"),
-        ({"device_password_source": "generate"}, "device_password_source", "must be a mapping, not text"),
+        ({"device_password_source": "generate"}, "device_password_source", "must be a mapping, not text, such as {kind: generate}"),
         ({"device_password_source": {}}, "device_password_source.kind", "must be one of"),
         ({"device_password_source": {"kind": "oracle"}}, "device_password_source.kind", "'oracle' is none of"),
         ({"device_password_source": {"kind": 7}}, "device_password_source.kind", "must be one of generate, csv, value, vendor"),

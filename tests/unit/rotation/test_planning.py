@@ -148,7 +148,7 @@ def test_what_the_listing_refuses_is_told_of_each_device_and_holds_up_no_other()
 def test_a_fault_of_the_listing_stops_the_run_with_its_own_words_and_without_a_secret() -> None:
     scene = Scene(a={"box_rotation_account": "T-0123456789"})
     scene.boxes.breaks["look_up"] = fault("unauthorized", "The service refused T-0123456789.")
-    with pytest.raises(ModuleFailure, match=r"The service refused \*+\.") as caught:
+    with pytest.raises(ModuleFailure, match=r"The service refused \*+\. No device was touched\.$") as caught:
         scene.plan()
     assert caught.value.result["reason"] == "unauthorized"
 
@@ -285,7 +285,9 @@ def test_a_device_that_was_exchanged_starts_anew_and_is_told(dry_run: bool) -> N
     scene.ledger.followed["a"] = Result("a", "exchanged", changed=True)
     scene.ledger.records.update({"a": record()} if dry_run else {})
     assert [entry["reasons"] for entry in scene.plan()["due"]] == [["no_password"]]
-    assert scene.planning.remarks == ["a is another box than before; the passwords of the other one are put away in the ledger"]
+    [remark] = scene.planning.remarks
+    assert remark.startswith("a has another serial number than before and so is another box; ")
+    assert f"{'would be' if dry_run else 'are'} put away in the ledger, and come back with its serial number" in remark
 
 
 # -- check mode ---------------------------------------------------------------------------------------------------------------------------

@@ -79,6 +79,7 @@ def test_a_file_with_one_bad_row_stops_everything_and_names_line_and_reason_but_
     wanted, (problem,) = given(by_csv("a", path), by_csv("b", path))
     assert (wanted, problem.device) == ({}, "")
     assert f"{path}, line 2: " in str(problem)
+    assert str(problem).endswith("(source of a)")
     assert "Password-of" not in str(problem)
 
 

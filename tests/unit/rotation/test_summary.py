@@ -123,7 +123,7 @@ def test_the_summary_says_per_device_what_happened_and_what_to_do() -> None:
     assert "import it" in text
     assert "e: failed; nothing was sent" in text
     assert not told["good"]
-    assert told["lines"][-1] == "1 changed, 2 failed, 0 unknown, 1 orphaned, 0 settled, 0 offline, 0 left alone"
+    assert told["lines"][-1] == "1 changed, 2 failed, 0 unknown, 1 orphaned, 0 settled, 0 offline, 0 left alone, 1 not due"
 
 
 @pytest.mark.parametrize("result", [result for result, status in STATUS.items() if status in ("failed", "unknown", "orphaned", "offline")])
@@ -212,6 +212,8 @@ def test_check_mode_says_changed_for_who_would_be_changed_and_ends_as_the_run_wo
     told = summed(planned(["a"], ["b"], unsettled=["c"]), check_mode=True)
     assert {name: outcome["changed"] for name, outcome in told["outcomes"].items()} == {"a": True, "b": True, "c": False}
     assert "a: would be changed" in told["lines"]
+    assert told["lines"][-1].startswith("2 would be changed, 0 failed, ")
+    assert summed(planned(), check_mode=True)["lines"][-1].startswith("0 changed, 0 failed, ")
     assert (told["good"], told["not_reached"], told["counts"]["changed"]) == (True, 0, 2)
     refused = summed(planned(["a"], refused=[Told("d", "refused", "not_found")]), check_mode=True)
     assert (refused["good"], refused["verdict"].startswith("1 box needs attention")) == (False, True)
