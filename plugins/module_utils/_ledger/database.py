@@ -69,7 +69,7 @@ _ADVICE = {
     "unreachable": "The connection to the database server failed. Whether the last change arrived is told by running again, which is safe.",
     "database": "The database refused. Nothing was changed.",
 }
-MAKE_ONE = "A ledger is made on purpose: ansible-playbook keyturn.devices.create_ledger. If there should be one, correct ledger_url."
+MAKE_ONE = "A ledger is made on purpose: ansible-playbook keyturn.devices.create_ledger. If there should be one, check ledger_url."
 
 
 class Database:
@@ -168,7 +168,7 @@ class Database:
         return f"{told}. It was narrowed to 0600. Who read it has the encrypted passwords; change the passphrase if that may have happened."
 
     def _without_directory(self) -> LedgerError:
-        return LedgerError("no_directory", f"There is no directory for {self.label}. Make it, or correct ledger_url.")
+        return LedgerError("no_directory", f"There is no directory for {self.label}. Make it, or check ledger_url.")
 
     @contextmanager
     def begin(self, write: bool, keep_journal: bool = False) -> Iterator[Connection]:
