@@ -12,7 +12,6 @@ from typing import Any, ClassVar
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.options import open_ledger
 from ansible_collections.keyturn.devices.plugins.plugin_utils._controller import Context
 from ansible_collections.keyturn.devices.plugins.plugin_utils._near_action import NearAction, without_pipelining
-from ansible_collections.keyturn.devices.plugins.plugin_utils._products import router_requests  # noqa: F401  # once, before Ansible forks
 from ansible_collections.keyturn.devices.plugins.plugin_utils._products.all import product_named
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.batch import Order, expected_ledger, unsealed
 from ansible_collections.keyturn.devices.plugins.plugin_utils._rotation.product import Product

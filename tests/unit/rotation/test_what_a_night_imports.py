@@ -60,4 +60,4 @@ def test_a_night_in_which_nobody_is_due_imports_nothing_that_only_others_need() 
 
 def test_what_a_batch_needs_is_imported_with_its_action_before_ansible_forks() -> None:
     batch = closure(("action.rotation_batch",))
-    assert {"plugin_utils._products.router_requests", "plugin_utils._rotation.steps", "plugin_utils._rotation.verifying"} <= batch
+    assert {"plugin_utils._rotation.steps", "plugin_utils._rotation.verifying"} <= batch
