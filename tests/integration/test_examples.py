@@ -95,7 +95,7 @@ def test_what_the_pipelines_run(newest_core: Core, tmp_path: Path) -> None:
         for command in enforcing:
             run_command(place, command)
         assert place.lost() == []
-        assert "2 changed" in (tmp_path / "summary.md").read_text()
+        assert "2 would be changed" in (tmp_path / "summary.md").read_text()
         for command in judging:
             run_command(place, command)
         for name in ("compliance.sarif", "compliance.junit.xml", "compliance.json", "summary.json"):
