@@ -120,9 +120,7 @@ class Schema:
             sa.UniqueConstraint("device", "generation"),
         )
         for slot in (STAGED, CURRENT):
-            # Both databases read the same words. An Index with a condition would import all that SQLAlchemy has for each of them.
-            only_one = sa.DDL(f"CREATE UNIQUE INDEX keyturn_one_{slot} ON keyturn_passwords (device) WHERE slot = '{slot}'")  # type: ignore[no-untyped-call]
-            sa.event.listen(self.passwords, "after_create", only_one)
+            _only_one(f"keyturn_one_{slot}", self.passwords, f"slot = '{slot}'")
         self.lists = sa.Table(
             "keyturn_lists",
             self.metadata,
@@ -159,8 +157,7 @@ class Schema:
             # Vouches for all of it.
             sa.Column("mac", sa.LargeBinary, nullable=False),
         )
-        open_only = self.cases.c.state == OPEN
-        sa.Index("keyturn_one_open_case", self.cases.c.device, unique=True, sqlite_where=open_only, postgresql_where=open_only)
+        _only_one("keyturn_one_open_case", self.cases, f"state = '{OPEN}'")
         self.events = sa.Table(
             "keyturn_events",
             self.metadata,
@@ -178,6 +175,15 @@ class Schema:
             # Of what happened in a recovery case; then the states are its steps.
             sa.Column("case_id", sa.Text, index=True),
         )
+
+
+def _only_one(name: str, table: sa.Table, condition: str) -> None:
+    """At most one row of a device may be so.
+
+    Both databases read the same words. An Index with a condition would import all that SQLAlchemy has for each of them, in every run.
+    """
+    only_one = sa.DDL(f"CREATE UNIQUE INDEX {name} ON {table.name} (device) WHERE {condition}")  # type: ignore[no-untyped-call]
+    sa.event.listen(table, "after_create", only_one)
 
 
 @lru_cache(maxsize=1)

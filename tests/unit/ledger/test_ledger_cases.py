@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from support.ledgers import PASSPHRASE, Clock, committed, kept, opened, request, run_of, settled, staged
 
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger import cases, people
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.errors import LedgerError
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.records import CaseChange
+from ansible_collections.keyturn.devices.plugins.module_utils._ledger.schema import schema
 from ansible_collections.keyturn.devices.plugins.module_utils._ledger.store import Ledger
 from ansible_collections.keyturn.devices.plugins.module_utils._run import Run, runner_identity
 
@@ -70,6 +73,19 @@ def test_one_open_case_for_a_device_and_a_new_one_after_it_ended(ledger: Ledger,
     clock.advance(1)
     assert cases.open_case(ledger, "hq", None, "pct_server", RUN).status == "opened"
     assert case_of(ledger)["kind"] == "pct_server"
+
+
+def test_the_database_itself_holds_no_two_open_cases_of_a_device(ledger: Ledger) -> None:
+    cases.open_case(ledger, "hq", None, "enterprise_server", RUN)
+    table = schema().cases
+    with ledger._database.begin(write=True) as connection:
+        row = dict(connection.execute(sa.select(table)).one()._mapping)
+    for state, refused in (("closed", False), ("open", True)):
+        with (
+            pytest.raises(LedgerError, match="IntegrityError|UniqueViolation") if refused else nullcontext(),
+            ledger._database.begin(write=True) as connection,
+        ):
+            connection.execute(sa.insert(table).values({**row, "id": f"another {state}", "state": state}))
 
 
 def test_a_restart_forgets_the_secrets_and_times_of_the_attempt_before(ledger: Ledger, clock: Clock) -> None:

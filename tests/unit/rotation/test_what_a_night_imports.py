@@ -7,6 +7,9 @@
 from __future__ import annotations
 
 import ast
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -61,3 +64,11 @@ def test_a_night_in_which_nobody_is_due_imports_nothing_that_only_others_need() 
 def test_what_a_batch_needs_is_imported_with_its_action_before_ansible_forks() -> None:
     batch = closure(("action.rotation_batch",))
     assert {"plugin_utils._rotation.steps", "plugin_utils._rotation.verifying"} <= batch
+
+
+def test_the_tables_of_the_ledger_are_made_without_any_database_of_sqlalchemy() -> None:
+    script = f"import sys; from {OURS}module_utils._ledger.schema import schema; schema(); print(*sys.modules)"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
+    assert "sqlalchemy.sql.schema" in done.stdout.split()
+    assert not {"sqlalchemy.dialects.postgresql", "sqlalchemy.dialects.sqlite"} & set(done.stdout.split())
