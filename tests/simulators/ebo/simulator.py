@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
+from ..kit.driven import DrivenSimulator
 from ..kit.process import SimulatorProcess
 
 
-class EboSimulator:
+class EboSimulator(DrivenSimulator):
     """C(with EboSimulator(kind="edge_server", licences=2) as server). Keywords beyond those named are switches.
 
-    Its people are methods: C(open_workstation), C(ask_support), C(log_on), C(change_password) do what a person does there.
+    Its people are methods: C(open_workstation), C(ask_support), C(log_on), C(change_password) do what a person does there. C(truth):
+    C(password), C(history), C(armed_at), C(armed_by), C(times_armed), C(in_reset_mode), C(sessions), C(logons), ...
     """
 
     def __init__(
@@ -36,27 +37,8 @@ class EboSimulator:
         given = {"data": data, "certificate": certificate, "log": log_file}
         arguments += [f"--{name}={value}" for name, value in given.items() if value]
         # The password goes by the environment: a command line can be read by everybody on the machine.
-        self._process = SimulatorProcess("simulators.ebo", arguments, {"EBO_SIMULATOR_PASSWORD": password or ""}, python=python)
-        self._switches = switches
-
-    def start(self) -> EboSimulator:
-        self._process.start()
-        try:
-            if self._switches:
-                self.set(**self._switches)
-        except BaseException:
-            self._process.stop()
-            raise
-        return self
-
-    def stop(self) -> None:
-        self._process.stop()
-
-    def __enter__(self) -> EboSimulator:
-        return self.start()
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.stop()
+        process = SimulatorProcess("simulators.ebo", arguments, {"EBO_SIMULATOR_PASSWORD": password or ""}, python=python)
+        super().__init__(process, switches)
 
     @property
     def url(self) -> str:
@@ -71,24 +53,6 @@ class EboSimulator:
     def ca(self) -> str:
         """The file to trust, with C(certificate)."""
         return self._process.values["EBO_CA"]
-
-    def set(self, **switches: Any) -> dict[str, Any]:
-        """Change switches; gives back all of them."""
-        return self._ask("switches", switches)
-
-    def truth(self) -> dict[str, Any]:
-        """Everything: C(password), C(history), C(armed_at), C(armed_by), C(times_armed), C(in_reset_mode), C(sessions), C(logons), ..."""
-        result: dict[str, Any] = self._process.control("truth")
-        return result
-
-    def log(self) -> list[dict[str, Any]]:
-        """Every request so far."""
-        result: list[dict[str, Any]] = self._process.control("log")
-        return result
-
-    def advance(self, seconds: float) -> None:
-        """Move the clock forward."""
-        self._ask("clock", {"advance": seconds})
 
     def change(self, **changes: Any) -> dict[str, Any]:
         """Something happens beside the vendor's ways: C(password), C(expired), C(end_sessions)."""

@@ -9,33 +9,22 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
+from ..kit.driven import DrivenSimulator
 from ..kit.process import SimulatorProcess
 
 
-class KubernetesSimulator:
-    """C(with KubernetesSimulator(speed=200.0) as cluster). Keywords beyond those named are switches."""
+class KubernetesSimulator(DrivenSimulator):
+    """C(with KubernetesSimulator(speed=200.0) as cluster). Keywords beyond those named are switches.
+
+    C(truth): C(phase), C(asked), C(last), C(markers), C(restarts), C(wiped), C(other_fields), C(events), ...
+    """
 
     def __init__(self, namespace: str = "tower", name: str = "es1", seed: int = 7, python: str = sys.executable, **switches: Any) -> None:
-        self._process = SimulatorProcess(
-            "simulators.kubernetes", [f"--namespace={namespace}", f"--name={name}", f"--seed={seed}"], python=python
-        )
+        arguments = [f"--namespace={namespace}", f"--name={name}", f"--seed={seed}"]
+        super().__init__(SimulatorProcess("simulators.kubernetes", arguments, python=python), switches)
         self._namespace = namespace
-        self._switches = switches
-
-    def __enter__(self) -> KubernetesSimulator:
-        self._process.start()
-        try:
-            self.set(**self._switches)
-        except BaseException:
-            self._process.stop()
-            raise
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._process.stop()
 
     @property
     def url(self) -> str:
@@ -58,25 +47,6 @@ class KubernetesSimulator:
         path.write_text(json.dumps(content))
         return path
 
-    def set(self, **switches: Any) -> dict[str, Any]:
-        """Change switches; gives back all of them."""
-        result: dict[str, Any] = self._process.control("switches", switches)
-        return result
-
-    def truth(self) -> dict[str, Any]:
-        """C(phase), C(asked), C(last), C(markers), C(restarts), C(wiped), C(other_fields), C(events), ..."""
-        result: dict[str, Any] = self._process.control("truth")
-        return result
-
     def change(self, **world: Any) -> None:
         """What there is is something else from now on."""
         self._process.control("world", world)
-
-    def log(self) -> list[dict[str, Any]]:
-        """Every request so far, with its body."""
-        result: list[dict[str, Any]] = self._process.control("log")
-        return result
-
-    def advance(self, seconds: float) -> None:
-        """Move the cluster's clocks forward."""
-        self._process.control("clock", {"advance": seconds})

@@ -7,16 +7,17 @@
 from __future__ import annotations
 
 import sys
-from types import TracebackType
 from typing import Any
 
+from ..kit.driven import DrivenSimulator
 from ..kit.process import SimulatorProcess
 
 
-class PbxSimulator:
+class PbxSimulator(DrivenSimulator):
     """C(with PbxSimulator(model="K2") as pbx). Keywords beyond those named are switches.
 
-    It runs in a session of its own, so killing the process group of what is tested leaves it alive; it ends with this process.
+    C(set): C(faults) replaces earlier ones. C(truth): users with every password they had, e-mail settings, sessions, links, logins, and how
+    often what was asked for. C(log): number, at, method, path, query, action, status, fault, ...
     """
 
     def __init__(
@@ -35,31 +36,8 @@ class PbxSimulator:
         arguments += [f"--log={log_file}"] if log_file else []
         arguments += ["--plain"] if plain else []
         # The password goes by the environment: a command line can be read by everybody on the machine.
-        self._process = SimulatorProcess("simulators.pbx", arguments, {"PBX_SIMULATOR_PASSWORD": password}, deadline, python)
-        self._switches = switches
-
-    def start(self) -> PbxSimulator:
-        self._process.start()
-        try:
-            if self._switches:
-                self.set(**self._switches)
-        except BaseException:
-            self._process.stop()
-            raise
-        return self
-
-    def stop(self) -> None:
-        self._process.stop()
-
-    def __enter__(self) -> PbxSimulator:
-        return self.start()
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.stop()
-
-    @property
-    def pid(self) -> int:
-        return self._process.pid
+        process = SimulatorProcess("simulators.pbx", arguments, {"PBX_SIMULATOR_PASSWORD": password}, deadline, python)
+        super().__init__(process, switches)
 
     @property
     def url(self) -> str:
@@ -76,21 +54,11 @@ class PbxSimulator:
         """The file of its certificate, which is its own authority; empty without TLS."""
         return self._process.values["PBX_CA"]
 
-    def set(self, **switches: Any) -> dict[str, Any]:
-        """Change switches; gives back all of them. C(faults) replaces earlier ones."""
-        result: dict[str, Any] = self._process.control("switches", switches)
-        return result
-
     def reset(self, **switches: Any) -> None:
         """As it was when it started, but for these switches: sharing one between tests is faster than starting another."""
         self._process.control("reset", {})
         self.set(faults=[], **switches)
         self.clear_log()
-
-    def truth(self) -> dict[str, Any]:
-        """Users with every password they had, e-mail settings, sessions, links, logins, and how often what was asked for."""
-        result: dict[str, Any] = self._process.control("truth")
-        return result
 
     @property
     def password(self) -> str:
@@ -114,15 +82,3 @@ class PbxSimulator:
     def unlock(self) -> None:
         """Forget every lock-out."""
         self._process.control("locks", method="DELETE")
-
-    def advance(self, seconds: float) -> None:
-        """Move the simulator's clock forward."""
-        self._process.control("clock", {"advance": seconds})
-
-    def log(self) -> list[dict[str, Any]]:
-        """Every request so far: number, at, method, path, query, action, status, fault, ..."""
-        result: list[dict[str, Any]] = self._process.control("log")
-        return result
-
-    def clear_log(self) -> None:
-        self._process.control("log", method="DELETE")

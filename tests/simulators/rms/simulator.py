@@ -7,17 +7,19 @@
 from __future__ import annotations
 
 import sys
-from types import TracebackType
 from typing import Any
 from urllib.parse import urlsplit
 
+from ..kit.driven import DrivenSimulator
 from ..kit.process import SimulatorProcess
 
 
-class RmsSimulator:
+class RmsSimulator(DrivenSimulator):
     """C(with RmsSimulator(routers=50, fates={...}) as simulator). Keywords beyond those named are switches.
 
-    It runs in a session of its own, so killing the process group of what is tested leaves it alive; it ends with this process.
+    C(set): C(fates) adds to earlier ones, C(faults) replaces them. C(truth): per serial, id, host, online, firmware, fate, the real
+    password, its history, and everything the router was asked for. C(log): number, at, method, path, query, account, status, fault,
+    devices, show_password, ...
     """
 
     def __init__(
@@ -41,31 +43,7 @@ class RmsSimulator:
         arguments += [f"--{name}={path}" for name, path in files.items() if path]
         # The token goes by the environment: a command line can be read by everybody on the machine.
         environment = {"RMS_SIMULATOR_TOKEN": token or ""}
-        self._process = SimulatorProcess("simulators.rms", arguments, environment, deadline, python)
-        self._switches = switches
-
-    def start(self) -> RmsSimulator:
-        self._process.start()
-        try:
-            if self._switches:
-                self.set(**self._switches)
-        except BaseException:
-            self._process.stop()
-            raise
-        return self
-
-    def stop(self) -> None:
-        self._process.stop()
-
-    def __enter__(self) -> RmsSimulator:
-        return self.start()
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.stop()
-
-    @property
-    def pid(self) -> int:
-        return self._process.pid
+        super().__init__(SimulatorProcess("simulators.rms", arguments, environment, deadline, python), switches)
 
     @property
     def url(self) -> str:
@@ -87,37 +65,15 @@ class RmsSimulator:
         """A good token of another account, which owns no router."""
         return self._process.values["RMS_OTHER_TOKEN"]
 
-    def set(self, **switches: Any) -> dict[str, Any]:
-        """Change switches; gives back all of them. C(fates) adds to earlier ones, C(faults) replaces them."""
-        result: dict[str, Any] = self._process.control("switches", switches)
-        return result
-
-    def truth(self) -> dict[str, dict[str, Any]]:
-        """Per serial: id, host, online, firmware, fate, the real password, its history, and everything the router was asked for."""
-        result: dict[str, dict[str, Any]] = self._process.control("truth")
-        return result
-
     def passwords(self) -> dict[str, str]:
         """The real password per serial; cheaper than C(truth)."""
         result: dict[str, str] = self._process.control("passwords")
         return result
 
-    def log(self) -> list[dict[str, Any]]:
-        """Every request so far: number, at, method, path, query, account, status, fault, devices, show_password, ..."""
-        result: list[dict[str, Any]] = self._process.control("log")
-        return result
-
-    def clear_log(self) -> None:
-        self._process.control("log", method="DELETE")
-
     def router(self, serial: str, **changes: Any) -> dict[str, Any]:
         """Something happens to one router beside RMS: C(online), C(firmware), C(password), C(fate), C(name)."""
         result: dict[str, Any] = self._process.control(f"routers/{serial}", changes)
         return result
-
-    def advance(self, seconds: float) -> None:
-        """Move the simulator's clock forward."""
-        self._process.control("clock", {"advance": seconds})
 
     def faults(self) -> list[dict[str, Any]]:
         """The faults in force, with how often each was C(seen) and C(hits)."""
