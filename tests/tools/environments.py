@@ -69,7 +69,8 @@ def _is_static(program: str | None) -> bool:
 SYSTEM_PACKAGES: dict[str, Callable[[], bool]] = {
     "busybox-static": lambda: _is_static(shutil.which("busybox")),
     "chromium": lambda: any(shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome")),
-    "chromium-headless-shell": lambda: shutil.which("chromium-headless-shell") is not None,
+    # Debian alone has it as a package; where Google's browser is there, that one does all of the work.
+    "chromium-headless-shell": lambda: any(shutil.which(name) for name in ("chromium-headless-shell", "google-chrome")),
     "dovecot-imapd": lambda: Path("/usr/lib/dovecot/imap").exists(),
     "dovecot-pop3d": lambda: Path("/usr/lib/dovecot/pop3").exists(),
     "gnupg": lambda: shutil.which("gpg") is not None,
