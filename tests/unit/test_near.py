@@ -104,6 +104,7 @@ def test_a_process_ends_with_the_one_that_started_it() -> None:
             text=True,
             check=True,
         )
+        # Whoever was its parent is gone, so nobody can wait for it but by looking.
         waited_for = time.monotonic() + 30
         while Path("/proc", done.stdout.strip()).exists() and time.monotonic() < waited_for:
             time.sleep(0.05)

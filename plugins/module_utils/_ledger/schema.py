@@ -182,6 +182,7 @@ def _only_one(name: str, table: sa.Table, condition: str) -> None:
 
     Both databases read the same words. An Index with a condition would import all that SQLAlchemy has for each of them, in every run.
     """
+    # SQLAlchemy gives DDL no types.
     only_one = sa.DDL(f"CREATE UNIQUE INDEX {name} ON {table.name} (device) WHERE {condition}")  # type: ignore[no-untyped-call]
     sa.event.listen(table, "after_create", only_one)
 
