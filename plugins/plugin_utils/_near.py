@@ -101,8 +101,9 @@ class _Worker:
         try:
             result: dict[str, Any] = json.loads(output)
         except ValueError:
-            status = process.wait()
-            return {"failed": True, "msg": f"Its process ended without a word, with the status {status}."}, False
+            # Whatever it said, it may still live: without its input it ends.
+            self.end()
+            return {"failed": True, "msg": f"Its process ended without a word, with the status {process.returncode}."}, False
         return result, not result["failed"] and not result.get("reason")
 
     @property
