@@ -20,6 +20,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from multiprocessing.util import Finalize
 from typing import Any
 
@@ -75,8 +76,8 @@ class _Worker:
         self._process = subprocess.Popen(
             [sys.executable, "-m", __name__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment
         )
-        # What cleans up takes its time, and is waited for.
-        self._at_exit = Finalize(None, self.end, exitpriority=1)
+        # What cleans up takes its time, and is waited for, once all of them were told.
+        self._at_exit = [Finalize(None, self._hang_up, exitpriority=2), Finalize(None, self.end, exitpriority=1)]
 
     def call(self, name: str, arguments: dict[str, Any], seconds: float) -> tuple[dict[str, Any], bool]:
         """The result, and whether the process can go on."""
@@ -112,9 +113,17 @@ class _Worker:
 
     def end(self) -> None:
         """Let it clean up, and wait until it is gone."""
-        self._at_exit.cancel()
-        with contextlib.suppress(BrokenPipeError), self._process:
+        for told in self._at_exit:
+            told.cancel()
+        self._hang_up()
+        with self._process:
             pass
+
+    def _hang_up(self) -> None:
+        """Without its input it ends."""
+        if self._process.stdin is not None:
+            with contextlib.suppress(BrokenPipeError):
+                self._process.stdin.close()
 
 
 # Those that have nothing to do.
@@ -141,8 +150,8 @@ def main() -> None:
     # Of no use to whoever only calls.
     from ansible_collections.keyturn.devices.plugins.module_utils._browser.browser import kept_driver
 
-    listening = _Listening()
-    with kept_driver():
+    with kept_driver() as driver:
+        listening = _Listening(driver.remove)
         while (line := listening.next()) is not None:
             name, arguments = json.loads(line)
             result = call_here(name, arguments)
@@ -153,9 +162,13 @@ def main() -> None:
 
 
 class _Listening:
-    """Reads standard input also while a module runs: where it ends, nobody waits for a result any more."""
+    """Reads standard input also while a module runs: where it ends, nobody waits for a result any more.
 
-    def __init__(self) -> None:
+    C(remove): called where what was begun has not cleaned up by itself in time.
+    """
+
+    def __init__(self, remove: Callable[[], None]) -> None:
+        self._remove = remove
         self._lines: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self._asked = self._done = 0
         threading.Thread(target=self._listen, daemon=True).start()
@@ -179,6 +192,7 @@ class _Listening:
         if self._done != self._asked:
             _thread.interrupt_main()
         time.sleep(_CLEANING_SECONDS)
+        self._remove()
         os._exit(1)
 
 

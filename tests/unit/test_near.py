@@ -12,9 +12,11 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
+from support.chromium import browser_traces
 
 from ansible_collections.keyturn.devices.plugins.plugin_utils import _near
 from ansible_collections.keyturn.devices.plugins.plugin_utils._near import call_apart, call_here
@@ -109,6 +111,28 @@ def test_a_process_ends_with_the_one_that_started_it() -> None:
         while Path("/proc", done.stdout.strip()).exists() and time.monotonic() < waited_for:
             time.sleep(0.05)
         assert not Path("/proc", done.stdout.strip()).exists()
+
+
+def test_one_that_does_not_clean_up_in_time_leaves_nothing_behind() -> None:
+    script = (
+        f"import time\nimport {_near.__name__} as near\n"
+        "def hang(*_arguments):\n    print('hangs', flush=True)\n    while True:\n"
+        "        try:\n            time.sleep(60)\n        except KeyboardInterrupt:\n            pass\n"
+        "near._CLEANING_SECONDS = 0.2\nnear.call_here = hang\nnear.main()\n"
+    )
+    with TemporaryDirectory(prefix="kt-near-") as temporary:
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "TMPDIR": temporary}
+        command = [sys.executable, "-c", script]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment) as process:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            process.stdin.write(b'["pbx_login", {}]\n')
+            process.stdin.flush()
+            assert process.stdout.readline() == b"hangs\n"
+            assert len(browser_traces(temporary)) == 1
+            process.stdin.close()
+            assert process.wait(30) == 1
+        assert browser_traces(temporary) == []
 
 
 def test_a_process_that_hangs_is_ended() -> None:

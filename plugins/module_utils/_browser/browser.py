@@ -74,6 +74,7 @@ _LONGEST_DIRECTORY = 35
 
 _RESULT_BYTES = 64 * 1024
 _POLL_MILLISECONDS = 50
+_REMOVING_SECONDS = 5.0
 
 # Text of leaf elements and values of fields, and their replacement; a frame's elements stay in its own window between the two.
 _READ_TEXTS = """() => {
@@ -99,11 +100,27 @@ class Driver:
     def __enter__(self) -> Driver:
         # Of its own, and only the user's: what a killed browser leaves behind lies in one place.
         self.directory = tempfile.mkdtemp(prefix="keyturn-browser-", dir=_short_directory())
-        self._stack.callback(shutil.rmtree, self.directory, ignore_errors=True)
+        self._stack.callback(self.remove)
         return self
 
     def __exit__(self, *_exception: object) -> None:
         self._stack.close()
+
+    def remove(self) -> None:
+        """Leave nothing behind, also of a browser that has not ended yet and writes on."""
+        end = time.monotonic() + _REMOVING_SECONDS
+        shutil.rmtree(self.directory, ignore_errors=True)
+        while os.path.exists(self.directory) and time.monotonic() < end:
+            self.kill_browsers()
+            time.sleep(_POLL_MILLISECONDS / 1000)
+            shutil.rmtree(self.directory, ignore_errors=True)
+
+    def kill_browsers(self) -> None:
+        """End those that do not answer any more, not even a request to close."""
+        for entry in os.listdir("/proc") if os.path.isdir("/proc") else []:
+            with contextlib.suppress(OSError, ValueError), open(f"/proc/{entry}/cmdline", "rb") as file:
+                if f"--user-data-dir={self.directory}".encode() in file.read():
+                    os.kill(int(entry), signal.SIGKILL)
 
     def playwright(self) -> Playwright:
         """Raises BrowserFault (C(browser_missing)), and Playwright's own errors."""
@@ -121,12 +138,12 @@ _KEPT: ContextVar[Driver | None] = ContextVar("_KEPT", default=None)
 
 
 @contextlib.contextmanager
-def kept_driver() -> Iterator[None]:
+def kept_driver() -> Iterator[Driver]:
     """Within it, browsers have one driver, one after the other: it takes as long to start as a browser does."""
     with Driver() as driver:
         token = _KEPT.set(driver)
         try:
-            yield
+            yield driver
         finally:
             _KEPT.reset(token)
 
@@ -207,12 +224,9 @@ class Browser:
         stack.callback(watch.cancel)
 
     def _end(self) -> None:
-        """Kill the browser: a page that never stops answers nothing any more, not even a request to close."""
+        """A page that never stops keeps its browser from answering."""
         self._late = True
-        for entry in os.listdir("/proc") if os.path.isdir("/proc") else []:
-            with contextlib.suppress(OSError, ValueError), open(f"/proc/{entry}/cmdline", "rb") as file:
-                if f"--user-data-dir={self._driver.directory}".encode() in file.read():
-                    os.kill(int(entry), signal.SIGKILL)
+        self._driver.kill_browsers()
 
     def fresh(self) -> None:
         """Forget everything: a new page with no cookie, no storage, no session."""
