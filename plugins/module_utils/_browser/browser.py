@@ -64,6 +64,8 @@ _ARGUMENTS = (
     "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
     "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",
     "--in-process-gpu",
+    # A page lives for seconds: what makes its scripts faster later costs more than it gives, and so does collecting garbage early.
+    "--js-flags=--no-turbofan --no-maglev --min-semi-space-size=32 --initial-heap-size=256",
 )
 
 # Variables that would turn on logs of everything that is typed, or another driver.
@@ -73,7 +75,7 @@ _VARIABLES_LEFT_OUT = re.compile(r"DEBUG|PWDEBUG|NODE_OPTIONS|PLAYWRIGHT_|PW_|SS
 _LONGEST_DIRECTORY = 35
 
 _RESULT_BYTES = 64 * 1024
-_POLL_MILLISECONDS = 50
+_POLL_SECONDS = 0.05
 _REMOVING_SECONDS = 5.0
 
 # Text of leaf elements and values of fields, and their replacement; a frame's elements stay in its own window between the two.
@@ -109,10 +111,10 @@ class Driver:
     def remove(self) -> None:
         """Leave nothing behind, also of a browser that has not ended yet and writes on."""
         end = time.monotonic() + _REMOVING_SECONDS
+        self.kill_browsers()
         shutil.rmtree(self.directory, ignore_errors=True)
         while os.path.exists(self.directory) and time.monotonic() < end:
-            self.kill_browsers()
-            time.sleep(_POLL_MILLISECONDS / 1000)
+            time.sleep(_POLL_SECONDS)
             shutil.rmtree(self.directory, ignore_errors=True)
 
     def kill_browsers(self) -> None:
@@ -175,6 +177,7 @@ class Browser:
         self._context: BrowserContext | None = None
         self._page: Page | None = None
         self._responses: list[Response] = []
+        self._texts: dict[Response, str] = {}
         self._headed_for = ""
 
     def __enter__(self) -> Browser:
@@ -242,7 +245,7 @@ class Browser:
             self._context.on("page", lambda page: _quietly(page.close))
             self._page.on("response", self._note_response)
             self._page.on("request", self._note_navigation)
-            self._responses.clear()
+            self.forget_results()
 
         self._do(make)
 
@@ -335,21 +338,21 @@ class Browser:
                 return found
             if time.monotonic() >= end:
                 return None
-            self._do(lambda: self.page.wait_for_timeout(_POLL_MILLISECONDS))
+            self._do(lambda: self.page.wait_for_timeout(1000 * _POLL_SECONDS))
 
     def forget_results(self) -> None:
         """What scripts were answered before is of no interest any more."""
         self._responses.clear()
+        self._texts.clear()
 
     def results(self) -> list[str]:
         """What the page's scripts were answered since C(forget_results), in order; only short answers."""
-        found = []
-        for response in list(self._responses):
+        for response in [each for each in self._responses if each not in self._texts]:
             # An answer that is gone with its page is no fault.
             with contextlib.suppress(Exception):
                 if response.request.resource_type in ("xhr", "fetch") and int(response.headers.get("content-length", "0")) <= _RESULT_BYTES:
-                    found.append(response.text())
-        return found
+                    self._texts[response] = response.text()
+        return [self._texts[response] for response in self._responses if response in self._texts]
 
     def picture(self, directory: str, name: str) -> str | None:
         """A picture of the page with every secret and every password field blanked; its path, None where none can be made."""

@@ -69,6 +69,8 @@ class Pages:
 
     def said(self, names: Sequence[str], lines: Sequence[str]) -> Answer | None:
         """The first of these messages that stands in the lines: by the page's own texts, else by the profile's patterns."""
+        if not lines:
+            return None
         texts = [self.profile.messages[name] for name in names]
         own = self._resolved(texts)
         for name, values in zip(names, own, strict=True):

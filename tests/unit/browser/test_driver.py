@@ -16,11 +16,12 @@ from ansible_collections.keyturn.devices.plugins.module_utils._browser.browser i
 
 # Writes for as long as it lives, as a browser does that takes its time to end.
 WRITER = """
-import pathlib, sys, time
+import contextlib, pathlib, sys, time
 home = pathlib.Path(sys.argv[1].partition("=")[2])
 while True:
-    home.mkdir(parents=True, exist_ok=True)
-    (home / str(time.monotonic_ns())).touch()
+    with contextlib.suppress(FileNotFoundError):
+        home.mkdir(parents=True, exist_ok=True)
+        (home / str(time.monotonic_ns())).touch()
     print(flush=True)
 """
 
