@@ -44,6 +44,21 @@ class Answer:
     line: str = ""
 
 
+@dataclass(frozen=True)
+class Saved:
+    """What came of pressing Save. C(answer): None where the page did not say it in time. C(fault): what hid the answer. C(late): it was
+    sent when nothing was to be changed any more.
+    """
+
+    answer: Answer | None
+    fault: BrowserFault | None
+    late: bool
+
+
+#: The message of C(not_sent).
+ENDED = "Nothing was changed: the run that asked for it has ended, or its time is over."
+
+
 class Pages:
     """One PBX's pages in one browser. Raises BrowserFault throughout; C(profile_unknown) for a page that is not the profile's."""
 
@@ -190,6 +205,30 @@ class Pages:
         ready()
         self.mark()
         self.browser.click(element)
+
+    def save(self, field: Field, names: Sequence[str], also: Callable[[], Answer | None], may_change: Callable[[], bool]) -> Saved:
+        """Press the one button Save that belongs to a field, and wait for one of these messages or what C(also) sees.
+
+        C(may_change): asked right before; when it says no, nothing is sent. Raises BrowserFault only when nothing was sent: C(not_sent) for
+        that reason.
+        """
+        pressed = False
+
+        def ready() -> None:
+            nonlocal pressed
+            if not may_change():
+                raise BrowserFault("not_sent", ENDED)
+            pressed = True
+
+        answer, fault = None, None
+        try:
+            self.press_beside(field, "save", ready)
+            answer = self.answer(names, also)
+        except BrowserFault as problem:
+            if not pressed or not self.sent:
+                raise
+            fault = problem
+        return Saved(answer, fault, late=self.sent and not may_change())
 
     def dismiss(self) -> None:
         """Take note of a message in a box of its own, which hides the page."""

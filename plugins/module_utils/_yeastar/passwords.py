@@ -15,8 +15,8 @@ from ansible_collections.keyturn.devices.plugins.module_utils._outcomes import O
 from ansible_collections.keyturn.devices.plugins.module_utils._passwords.floors import floor_for
 from ansible_collections.keyturn.devices.plugins.module_utils._passwords.policy import violations
 from ansible_collections.keyturn.devices.plugins.module_utils._yeastar.door import Door, Login
-from ansible_collections.keyturn.devices.plugins.module_utils._yeastar.pages import Answer, Pages
-from ansible_collections.keyturn.devices.plugins.module_utils._yeastar.visit import Visit, carry_out, prepare
+from ansible_collections.keyturn.devices.plugins.module_utils._yeastar.pages import Answer, Pages, Saved
+from ansible_collections.keyturn.devices.plugins.module_utils._yeastar.visit import Visit, carry_out, ended, prepare
 
 #: More would lock out whoever tries: some firmware does so after three wrong logins (facts: Yeastar 3.8, documented).
 MOST_CANDIDATES = 2
@@ -118,7 +118,7 @@ class _Change:
     def _enter(self, visit: Visit) -> tuple[Outcome | None, Login]:
         """A session, or how it ended without one."""
         if not self._may_change():
-            return _ended(), Login("failed")
+            return ended(), Login("failed")
         if self._new_first:
             login = visit.door.enter(self._new)
             if login.status == "proven":
@@ -152,29 +152,19 @@ class _Change:
             return Outcome("changed", "would_change", "The password would be changed.")
         for field, text in zip(fields, (current, self._new, self._new), strict=True):
             pages.fill(field, text)
-        pressed = False
+        saved = pages.save(
+            fields[0],
+            ["reset_done", "saved", *_REFUSALS],
+            lambda: Answer("left") if pages.has("login_password") else None,
+            self._may_change,
+        )
+        self.sent_late = saved.late
+        return self._prove(visit, saved)
 
-        def ready() -> None:
-            nonlocal pressed
-            if not self._may_change():
-                raise BrowserFault("not_sent", _ended().message)
-            pressed = True
-
-        try:
-            pages.press_beside(fields[0], "save", ready)
-            answer = pages.answer(["reset_done", "saved", *_REFUSALS], lambda: Answer("left") if pages.has("login_password") else None)
-            fault = None
-        except BrowserFault as problem:
-            if not pressed or not pages.sent:
-                raise
-            answer, fault = None, problem
-        finally:
-            self.sent_late = pressed and not self._may_change()
-        return self._prove(visit, answer, fault)
-
-    def _prove(self, visit: Visit, answer: Answer | None, fault: BrowserFault | None) -> Outcome:
+    def _prove(self, visit: Visit, saved: Saved) -> Outcome:
         """What became of a change that was asked for."""
-        if answer is None and fault is None and not visit.pages.sent:
+        answer = saved.answer
+        if answer is None and saved.fault is None and not visit.pages.sent:
             return Outcome("failed", "rejected", f"{_NOTHING_CHANGED}: the page sent nothing when its button was pressed.")
         if answer is not None and answer.name in _REFUSALS and answer.name not in _CONTRADICTIONS:
             reason, words = _REFUSALS[answer.name]
@@ -221,10 +211,6 @@ class _Change:
         return Outcome(
             "unknown", login.reason, f"The new password is not in force; whether the current one is, is not known: {login.message}"
         )
-
-
-def _ended() -> Outcome:
-    return Outcome("failed", "not_sent", f"{_NOTHING_CHANGED}: the run that asked for it has ended, or its time is over.")
 
 
 def _without_session(login: Login) -> Outcome:

@@ -32,7 +32,7 @@ from ansible_collections.keyturn.devices.plugins.module_utils._outcomes import O
 from ansible_collections.keyturn.devices.plugins.module_utils._yeastar.email_settings import is_address
 from ansible_collections.keyturn.devices.plugins.module_utils._yeastar.pages import Answer, Field, Pages
 from ansible_collections.keyturn.devices.plugins.module_utils._yeastar.passwords import broken_rules
-from ansible_collections.keyturn.devices.plugins.module_utils._yeastar.visit import Prepared, Visit, carry_out, prepare
+from ansible_collections.keyturn.devices.plugins.module_utils._yeastar.visit import Prepared, Visit, carry_out, ended, prepare
 
 #: Subjects of the mail: documented, the dialog's title in Chinese and a later wording of it (assumed).
 SUBJECTS = ("Find Password", "找回密码", "Reset Password")
@@ -226,7 +226,7 @@ class _Recovery:
     def _try(self, visit: Visit) -> Outcome | None:
         """One login with the password that may be in force after all; None where the PBX refuses it."""
         if not self._may_change():
-            return _ended()
+            return ended()
         first = str(self._options["try_first"])
         login = visit.door.enter(self._options[f"{first}_password"])
         if login.status == "refused":
@@ -267,7 +267,7 @@ class _Recovery:
         """Ask for the mail; an outcome where the PBX sends none."""
         pages = visit.pages
         if not self._may_change():
-            return _ended()
+            return ended()
         self._mark()
         self._open_dialog(visit)
         visit.step("checked")
@@ -333,7 +333,7 @@ class _Recovery:
     def _finish(self, visit: Visit, link: WebLink) -> Outcome:
         # Opening it may use it up, which another run may be waiting for by now.
         if not self._may_change():
-            return _ended()
+            return ended()
         visit.step("link_checked")
         pages = visit.pages
         address = Address(link.scheme, link.host, link.port)
@@ -348,23 +348,13 @@ class _Recovery:
         fields = self._fields(pages)
         for field in fields:
             pages.fill(field, self._options["new_password"])
-        pressed = False
-
-        def ready() -> None:
-            nonlocal pressed
-            if not self._may_change():
-                raise BrowserFault("not_sent", _ended().message)
-            pressed = True
-
-        try:
-            pages.press_beside(fields[0], "save", ready)
-            answer = pages.answer(["reset_done", *_REFUSED_RESETS], lambda: Answer("reset_done") if pages.has("login_username") else None)
-        except BrowserFault:
-            if not pressed or not pages.sent:
-                raise
-            answer = None
-        finally:
-            self.sent_late = pressed and not self._may_change()
+        saved = pages.save(
+            fields[0],
+            ["reset_done", *_REFUSED_RESETS],
+            lambda: Answer("reset_done") if pages.has("login_username") else None,
+            self._may_change,
+        )
+        answer, self.sent_late = saved.answer, saved.late
         # A link that was good a moment ago may have been used by this very reset.
         spent = answer is not None and answer.name == "link_unknown"
         if answer is not None and answer.name in _REFUSED_RESETS and not spent:
@@ -433,10 +423,6 @@ _NEAR = "give proxy (such as ssh -D to a host at the site), or delegate the task
 def _refused(answer: Answer) -> Outcome:
     reason, words = _REFUSED_RESETS[answer.name]
     return Outcome("failed", reason, f"{_NOTHING_CHANGED}: {words}.")
-
-
-def _ended() -> Outcome:
-    return Outcome("failed", "not_sent", f"{_NOTHING_CHANGED}: the run that asked for it has ended, or its time is over.")
 
 
 def _lowered(text: str) -> str:

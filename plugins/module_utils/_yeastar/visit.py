@@ -18,7 +18,7 @@ from ansible_collections.keyturn.devices.plugins.module_utils._module import Con
 from ansible_collections.keyturn.devices.plugins.module_utils._outcomes import Outcome
 from ansible_collections.keyturn.devices.plugins.module_utils._spec import Spec
 from ansible_collections.keyturn.devices.plugins.module_utils._yeastar.door import Door, is_username
-from ansible_collections.keyturn.devices.plugins.module_utils._yeastar.pages import Pages
+from ansible_collections.keyturn.devices.plugins.module_utils._yeastar.pages import ENDED, Pages
 from ansible_collections.keyturn.devices.plugins.module_utils._yeastar.profiles import Profile, ProfileError, read_profile
 
 # How many of its time-outs a whole visit may take, whatever the pages do.
@@ -138,6 +138,11 @@ def carry_out(
     if outcome.status not in good and options["on_device_failure"] == "fail" and not context.check_mode:
         raise ModuleFailure(outcome.message, **result)
     return result
+
+
+def ended() -> Outcome:
+    """The run that wanted a change has ended, so none was sent."""
+    return Outcome("failed", "not_sent", ENDED)
 
 
 def failed(fault: BrowserFault) -> Outcome:

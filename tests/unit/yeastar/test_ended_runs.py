@@ -12,7 +12,7 @@ import pytest
 
 from ansible_collections.keyturn.devices.plugins.module_utils._module import Context
 from ansible_collections.keyturn.devices.plugins.module_utils._redact import Redactor
-from ansible_collections.keyturn.devices.plugins.module_utils._yeastar import passwords
+from ansible_collections.keyturn.devices.plugins.module_utils._yeastar import pages, passwords
 from ansible_collections.keyturn.devices.plugins.module_utils._yeastar.door import Login
 from ansible_collections.keyturn.devices.plugins.module_utils._yeastar.pages import Answer, Field
 from ansible_collections.keyturn.devices.plugins.modules.pbx_password import SPEC
@@ -24,6 +24,7 @@ class Pages:
     """A PBX that lets in whoever has the old password, takes the new one, and says C(word)."""
 
     sent = True
+    save = pages.Pages.save
 
     def __init__(self, word: str) -> None:
         self.word = word
