@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from tempfile import TemporaryDirectory
@@ -150,6 +151,41 @@ def test_check_mode_asks_for_nothing(site: Site) -> None:
 def test_the_right_mail_is_found_among_forged_ones(site: Site) -> None:
     noise = ["dead_link", "foreign_host", "look_alike_host", "userinfo", "href_differs", "two_links", "javascript"]
     site.pbx.set(mail_noise=noise, mail_copies=2)
+    result = site.recover()
+    assert (result["status"], site.pbx.password) == ("changed", NEW), result
+
+
+def test_a_dead_link_that_came_last_gives_way_to_the_one_before_it(site: Site) -> None:
+    site.pbx.set(mail_noise=["dead_link"])
+    sent: list[bytes] = []
+
+    def deliver_backwards(mail: bytes) -> None:
+        sent.insert(0, mail)
+        for each in sent if len(sent) == 2 else ():
+            site.mailbox.deliver(each)
+
+    site.smtp.deliver = deliver_backwards
+    result = site.recover()
+    assert (result["status"], site.pbx.password) == ("changed", NEW), result
+    assert [each["reason"] for each in result["rejected"]] == ["link_unknown"]
+
+
+def test_a_mail_that_is_overtaken_by_one_with_a_dead_link_is_waited_for(site: Site) -> None:
+    site.pbx.set(mail_noise=["dead_link"])
+    sent: list[bytes] = []
+
+    def deliver(mail: bytes) -> None:
+        sent.append(mail)
+        if len(sent) == 1:
+            site.mailbox.deliver(mail)
+
+    def deliver_the_other() -> None:
+        while not any(entry["path"].startswith("/findpass") for entry in site.pbx.log()):
+            time.sleep(0.05)
+        site.mailbox.deliver(sent[1])
+
+    site.smtp.deliver = deliver
+    threading.Thread(target=deliver_the_other, daemon=True).start()
     result = site.recover()
     assert (result["status"], site.pbx.password) == ("changed", NEW), result
 

@@ -125,7 +125,7 @@ def _sanity_path(environment: Environment) -> str:
 
 
 def pytest_run(main: Environment, folders: Sequence[str], extra: Sequence[str]) -> Step:
-    """Unit and integration tests, in one pytest run. One process more than there are cores: a test waits for a fifth of its time."""
+    """Unit and integration tests, in one pytest run on as many processes as there are cores: the other checks fill what waiting leaves."""
 
     def commands() -> Sequence[Command]:
         present = [folder for folder in folders if any((CHECKOUT / folder).rglob("test_*.py"))]
@@ -134,7 +134,7 @@ def pytest_run(main: Environment, folders: Sequence[str], extra: Sequence[str]) 
         # Short: ansible-core puts a socket far below it, and the path of a socket has at most 107 characters.
         folder = tempfile.mkdtemp(prefix="kt-")
         atexit.register(shutil.rmtree, folder, ignore_errors=True)
-        parallel = ["-n", str((os.cpu_count() or 1) + 1), "--dist", "worksteal", "--basetemp", folder, "--durations", "25"]
+        parallel = ["-n", "auto", "--dist", "worksteal", "--basetemp", folder, "--durations", "25"]
         return [Command(["python", "-m", "pytest", *parallel, *present, *extra], env=_simulator_paths(), bin=main.bin)]
 
     return Step("tests", commands, live=True)

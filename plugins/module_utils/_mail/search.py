@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import datetime
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from ansible_collections.keyturn.devices.plugins.module_utils._mail.connection import MOST_BYTES, Access, Limits, MailFault
 from ansible_collections.keyturn.devices.plugins.module_utils._mail.content import read_headers
@@ -45,14 +45,22 @@ def mark_mailbox(access: Access, search: Search, limits: Limits, redactor: Redac
 
 
 def find_link(
-    access: Access, search: Search, start: Marker | datetime.datetime, limits: Limits, redactor: Redactor, *, wait: bool = True
+    access: Access,
+    search: Search,
+    start: Marker | datetime.datetime,
+    limits: Limits,
+    redactor: Redactor,
+    *,
+    wait: bool = True,
+    dead: Collection[str] = (),
 ) -> Found:
-    """The link of the newest fitting mail since C(start); waits for it until the deadline unless C(wait) is false.
+    """The link of the newest fitting mail since C(start); waits for it until the deadline unless C(wait) is false. C(dead): links that were
+    followed and led nowhere; their mails are passed over.
 
     Raises NotFound, or MailFault for a mailbox that cannot be read. One that was read before (there is a marker, or a look has
     succeeded) is given time to come back. C(redactor) learns the secrets of every link it sees.
     """
-    look = _Look(search, start, redactor)
+    look = _Look(search, start, redactor, dead)
     reached = isinstance(start, Marker)
     pause = _FIRST_PAUSE
     while True:
@@ -89,7 +97,8 @@ def _open(access: Access, limits: Limits, redactor: Redactor) -> Iterator[Mailbo
 class _Look:
     """Looks at each mail once, however often the mailbox has to be opened anew."""
 
-    def __init__(self, search: Search, start: Marker | datetime.datetime, redactor: Redactor) -> None:
+    def __init__(self, search: Search, start: Marker | datetime.datetime, redactor: Redactor, dead: Collection[str]) -> None:
+        self._dead = dead
         self._search = search
         self._start = start
         self._redactor = redactor
@@ -138,6 +147,8 @@ class _Look:
             if len(raw) > MOST_BYTES:
                 raise Unfit("mail_unreadable", "It is too large.")
             link = link_of(self._search, raw, self._redactor)
+            if link in self._dead:
+                raise Unfit("link_unknown", "Its link was followed, and is not known any more.")
         except Unfit as unfit:
             self._rejected.append(Rejected(message_id, unfit.reason, self._redactor.shown(unfit.message)))
         else:

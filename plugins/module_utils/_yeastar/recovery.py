@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 from ansible_collections.keyturn.devices.plugins.module_utils._addresses import Address, bracketed
 from ansible_collections.keyturn.devices.plugins.module_utils._browser.connections import BrowserFault
 from ansible_collections.keyturn.devices.plugins.module_utils._mail.connection import Access, Limits, MailFault
-from ansible_collections.keyturn.devices.plugins.module_utils._mail.judging import Rejected, Search
+from ansible_collections.keyturn.devices.plugins.module_utils._mail.judging import Found, Rejected, Search
 from ansible_collections.keyturn.devices.plugins.module_utils._mail.marker import Marker
 from ansible_collections.keyturn.devices.plugins.module_utils._mail.options import missing_library, read_access, read_search
 from ansible_collections.keyturn.devices.plugins.module_utils._mail.safety import (
@@ -45,7 +45,6 @@ _SHORT_SECONDS = 1.5
 
 # After a mail with a dead link, such as one that was long on its way, the true one may come.
 _LATER_SECONDS = 30.0
-_PAUSE_SECONDS = 2.0
 
 # What the dialog says -> reason, and what to do.
 _REFUSED_REQUESTS = {
@@ -210,18 +209,26 @@ class _Recovery:
         return outcome
 
     def _follow(self, visit: Visit) -> Outcome:
-        """Wait for the mail and follow its link; where that one is dead, the link of a mail that comes a little later."""
-        tried: list[str] = []
+        """Wait for the mail and follow its link; where that one is dead, the link of another that has come or comes a little later."""
+        before, dead = self._rejected, list[str]()
+        outcome: Outcome | None = None
         end = self._end
         while True:
-            link = self._wait(visit)
-            if link.text not in tried:
-                tried.append(link.text)
-                outcome = self._finish(visit, link)
-                end = min(self._end, time.monotonic() + _LATER_SECONDS)
-            if outcome.reason != "link_unknown" or time.monotonic() >= end:
+            try:
+                found = self._wait(end, dead)
+            except (NotFound, MailFault):
+                if outcome is not None:
+                    return outcome
+                visit.step("mail_found", "failed")
+                raise
+            visit.step("mail_found")
+            self._rejected = [*before, *found.rejected]
+            outcome = self._finish(visit, self._given(found.link))
+            if outcome.reason != "link_unknown":
                 return outcome
-            time.sleep(_PAUSE_SECONDS)
+            dead.append(found.link)
+            # However long the page took.
+            end = time.monotonic() + min(_LATER_SECONDS, self._options["deadline"])
 
     def _try(self, visit: Visit) -> Outcome | None:
         """One login with the password that may be in force after all; None where the PBX refuses it."""
@@ -305,19 +312,12 @@ class _Recovery:
         # Observed: any other code is for a mail that could not be sent.
         return said or Answer("send_failed" if result == "other" else result)
 
-    def _wait(self, visit: Visit) -> WebLink:
-        """The link of the mail, once it is there. Raises NotFound and MailFault."""
+    def _wait(self, end: float, dead: Sequence[str]) -> Found:
+        """The mail, once it is there, passing over those with a dead link. Raises NotFound and MailFault."""
         if self._access is None or self.marker is None:
             raise AssertionError("the mailbox was not marked yet")
-        limits = _WhileItMay(self._options["timeout"], self._end, self._may_change)
-        try:
-            found = find_link(self._access, self._search, self.marker, limits, self._redactor)
-        except (NotFound, MailFault):
-            visit.step("mail_found", "failed")
-            raise
-        self._rejected += found.rejected
-        visit.step("mail_found")
-        return self._given(found.link)
+        limits = _WhileItMay(self._options["timeout"], end, self._may_change)
+        return find_link(self._access, self._search, self.marker, limits, self._redactor, dead=dead)
 
     def _given(self, text: str) -> WebLink:
         """A link, once it is certain that it leads to the PBX. Raises UnsafeLink."""

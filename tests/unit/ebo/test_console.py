@@ -115,7 +115,7 @@ def test_over_socats_tcp_and_a_real_ser2net(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("manners", "password", "dialogue", "reason", "words"),
     [
-        (Manners(vanishes_at="Are you sure"), CANARY, None, "port_lost", "lost at step [34]"),
+        (Manners(vanishes_at="Are you sure"), CANARY, None, "port_lost", "lost at step [345]"),
         (Manners(vanishes_at="Password"), CANARY, None, "port_lost", "step"),
         (
             Manners(echo=True),
