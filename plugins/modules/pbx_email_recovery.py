@@ -169,7 +169,7 @@ link_lives_until:
   type: str
   sample: "2026-01-31T10:45:00Z"
 rejected:
-  description: Mails with a fitting subject whose link was not followed.
+  description: Mails with a fitting subject whose link was not followed, or led nowhere.
   returned: when the PBX was asked
   type: list
   elements: dict
@@ -179,7 +179,7 @@ rejected:
       type: str
       returned: always
     reason:
-      description: Why, as M(keyturn.devices.mail_link) tells it.
+      description: Why, as M(keyturn.devices.mail_link) tells it; V(link_unknown) where the PBX did not know the link.
       type: str
       returned: always
       sample: link_foreign_host
