@@ -188,7 +188,7 @@ class _Listening:
                 self._asked += 1
                 self._lines.put(line)
         self._lines.put(None)
-        # Clean up, and end in any case.
+        # What runs is told to clean up, and the process ends in any case: mostly long before this daemon thread wakes up.
         if self._done != self._asked:
             _thread.interrupt_main()
         time.sleep(_CLEANING_SECONDS)

@@ -160,6 +160,7 @@ def test_no_browser_says_what_to_install(site: Site, monkeypatch: pytest.MonkeyP
 
 def test_plain_http_works_where_the_url_says_so() -> None:
     with PbxSimulator(plain=True) as pbx:
+        # Without mail, which a login has nothing to do with.
         site = Site(pbx, None, None, None)  # type: ignore[arg-type]
         assert told(site.login(OLD, fingerprint=None))[0] == "proven"
 
@@ -368,6 +369,7 @@ def test_a_killed_run_leaves_no_process(site: Site, tmp_path: Path) -> None:
         process.kill()
     end = time.monotonic() + 20
     while (left := browser_traces(tempfile.gettempdir())) and left[1:] and time.monotonic() < end:
+        # The processes are nobody's children any more, so they can only be looked for.
         time.sleep(0.1)
     # Its directory, where nothing was written of what a page held.
     assert [os.path.basename(each)[:16] for each in left] == ["keyturn-browser-"]

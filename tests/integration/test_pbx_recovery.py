@@ -179,14 +179,20 @@ def test_a_mail_that_is_overtaken_by_one_with_a_dead_link_is_waited_for(site: Si
         if len(sent) == 1:
             site.mailbox.deliver(mail)
 
+    ended = threading.Event()
+
     def deliver_the_other() -> None:
         while not any(entry["path"].startswith("/findpass") for entry in site.pbx.log()):
-            time.sleep(0.05)
+            if ended.wait(0.05):
+                return
         site.mailbox.deliver(sent[1])
 
     site.smtp.deliver = deliver
-    threading.Thread(target=deliver_the_other, daemon=True).start()
+    other = threading.Thread(target=deliver_the_other)
+    other.start()
     result = site.recover()
+    ended.set()
+    other.join()
     assert (result["status"], site.pbx.password) == ("changed", NEW), result
 
 

@@ -114,6 +114,7 @@ def test_a_process_ends_with_the_one_that_started_it() -> None:
 
 
 def test_one_that_does_not_clean_up_in_time_leaves_nothing_behind() -> None:
+    # Its module hangs, and is deaf to being interrupted.
     script = (
         f"import time\nimport {_near.__name__} as near\n"
         "def hang(*_arguments):\n    print('hangs', flush=True)\n    while True:\n"

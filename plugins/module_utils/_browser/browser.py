@@ -114,6 +114,7 @@ class Driver:
         self.kill_browsers()
         shutil.rmtree(self.directory, ignore_errors=True)
         while os.path.exists(self.directory) and time.monotonic() < end:
+            # What was killed may write until it has ended.
             time.sleep(_POLL_SECONDS)
             shutil.rmtree(self.directory, ignore_errors=True)
 

@@ -80,6 +80,7 @@ def find_link(
                 raise look.failure(fault) from None
             if not (fault.passing and reached and wait):
                 raise
+        # A server that is away cannot tell when it is back.
         time.sleep(min(pause, limits.left()))
         pause = min(pause * _PAUSE_GROWS, _LONGEST_PAUSE_WITHOUT_MAILBOX)
 

@@ -53,6 +53,7 @@ def carrier(*command: str, port: int) -> Iterator[None]:
             while not _listens(port):
                 assert process.poll() is None, command
                 assert time.monotonic() < end, command
+                # It does not say when it listens.
                 time.sleep(0.02)
             yield
         finally:
