@@ -46,7 +46,9 @@ def measure(site: Site, case: dict[str, Any]) -> tuple[float, float, float]:
     wall, used = time.monotonic() - started, cpu() - used
     if result["status"] != "changed" or site.pbx.password != NEW:
         raise SystemExit(f"Not recovered: {result['reason']}: {result['message']}")
-    changed = next(entry["at"] for entry in site.pbx.log() if entry.get("action") == "resetpass")
+    # The page of the framework asks as all others do, the one of plain HTML sends its form back to where it came from.
+    sent = [entry for entry in site.pbx.log() if entry["method"] == "POST"]
+    changed = next(entry["at"] for entry in sent if entry.get("action") == "resetpass" or entry["path"] == "/findpass.html")
     return wall, changed - arrived[0], used
 
 
